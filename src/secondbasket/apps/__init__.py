@@ -1,0 +1,1 @@
+"""Work done: what people hand over and what comes back."""

@@ -1,0 +1,1 @@
+"""Which silicon is here, what it can do, and what fits it."""

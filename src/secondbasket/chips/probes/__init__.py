@@ -1,0 +1,1 @@
+"""Chip probes, one file per vendor."""

@@ -1,0 +1,1 @@
+"""The words every layer shares: data and Protocols, no input or output."""

@@ -1,0 +1,246 @@
+"""What is asked of a model and what it answers, free of any wire format.
+
+The vocabulary follows the chat-completions wire where every wire agrees.
+`extra` carries the fields of a wire that we do not know; they travel on only
+to an upstream that speaks the same `wire`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from secondbasket.core.usage import Usage
+
+Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+
+
+class TextPart(msgspec.Struct, frozen=True):
+    text: str
+
+
+class MediaPart(msgspec.Struct, frozen=True):
+    """An image, sound or file inside a message, as the wire gave it."""
+
+    kind: str
+    payload: Mapping[str, Any]
+
+
+Content = str | tuple[TextPart | MediaPart, ...] | None
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """`arguments` is the JSON text the model wrote; it may not parse."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    role: Role
+    content: Content = None
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    extra: Mapping[str, Any] = {}
+
+
+class ToolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A function the model may call. `parameters` is a JSON Schema object."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = {}
+    strict: bool | None = None
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """`mode` as the wires know it; `name` only when one tool is demanded."""
+
+    mode: Literal["auto", "none", "required", "named"]
+    name: str | None = None
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """None means: not given, the upstream's own default holds."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: Mapping[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    n: int = 1
+
+
+class ResponseFormat(msgspec.Struct, frozen=True):
+    """`schema` is the wire's json_schema object (name, schema, strict) when `kind` asks for one."""
+
+    kind: Literal["text", "json_object", "json_schema"]
+    schema: Mapping[str, Any] | None = None
+
+
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    stream: bool = False
+    wire: str = "openai"
+    extra: Mapping[str, Any] = {}
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of everything the model reads: an upper bound of its tokens, template aside."""
+        total = 0
+        for message in self.messages:
+            content = message.content
+            if isinstance(content, str):
+                total += len(content.encode())
+            elif content:
+                total += sum(len(p.text.encode()) for p in content if isinstance(p, TextPart))
+            total += sum(len(c.name) + len(c.arguments.encode()) for c in message.tool_calls)
+        if self.tools:
+            total += len(msgspec.json.encode(self.tools))
+        return total
+
+
+class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The older text-in, text-out call. Token prompts are token ids of the model."""
+
+    model: str
+    prompts: tuple[str | tuple[int, ...], ...]
+    sampling: Sampling = Sampling()
+    echo: bool = False
+    suffix: str | None = None
+    stream: bool = False
+    wire: str = "openai"
+    extra: Mapping[str, Any] = {}
+
+    @property
+    def text_bytes(self) -> int:
+        return sum(len(p.encode()) if isinstance(p, str) else len(p) for p in self.prompts)
+
+
+class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    inputs: tuple[str | tuple[int, ...], ...]
+    dimensions: int | None = None
+    wire: str = "openai"
+    extra: Mapping[str, Any] = {}
+
+    @property
+    def text_bytes(self) -> int:
+        return sum(len(p.encode()) if isinstance(p, str) else len(p) for p in self.inputs)
+
+
+class EmbeddingAnswer(msgspec.Struct, frozen=True):
+    """One vector per input, in order; all of one length."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True):
+    """A fragment of the tool call at `index`; id and name come with its first fragment."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """What one choice gained. `finish_reason` comes once, with or after the last text."""
+
+    index: int = 0
+    text: str = ""
+    reasoning: str = ""
+    refusal: str | None = None
+    tool_calls: tuple[ToolCallDelta, ...] = ()
+    logprobs: Mapping[str, Any] | None = None
+    finish_reason: FinishReason | None = None
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """One step of an answer. `usage`, where given, counts the whole call so far."""
+
+    choices: tuple[ChoiceDelta, ...] = ()
+    usage: Usage | None = None
+
+
+class Choice(msgspec.Struct, kw_only=True):
+    """One finished alternative; built up by `fold`."""
+
+    index: int
+    text: str = ""
+    reasoning: str = ""
+    refusal: str | None = None
+    tool_calls: list[ToolCall] = []
+    logprobs: dict[str, Any] | None = None
+    finish_reason: FinishReason | None = None
+
+
+class Fold:
+    """Adds chunks up to the plain answer they are the stream of."""
+
+    def __init__(self) -> None:
+        self._choices: dict[int, Choice] = {}
+        self._text: dict[int, list[str]] = {}
+        self._calls: dict[int, dict[int, list[str]]] = {}
+        self._heads: dict[tuple[int, int], tuple[str, str]] = {}
+
+    def add(self, chunk: Chunk) -> None:
+        for delta in chunk.choices:
+            choice = self._choices.get(delta.index)
+            if choice is None:
+                choice = self._choices[delta.index] = Choice(index=delta.index)
+                self._text[delta.index] = []
+            if delta.text:
+                self._text[delta.index].append(delta.text)
+            if delta.reasoning:
+                choice.reasoning += delta.reasoning
+            if delta.refusal:
+                choice.refusal = (choice.refusal or "") + delta.refusal
+            for call in delta.tool_calls:
+                self._add_call(delta.index, call)
+            if delta.logprobs:
+                choice.logprobs = _merge_logprobs(choice.logprobs, delta.logprobs)
+            if delta.finish_reason:
+                choice.finish_reason = delta.finish_reason
+
+    def _add_call(self, choice: int, call: ToolCallDelta) -> None:
+        identity, name = self._heads.get((choice, call.index), ("", ""))
+        self._heads[choice, call.index] = (call.id or identity, call.name or name)
+        fragments = self._calls.setdefault(choice, {}).setdefault(call.index, [])
+        fragments.append(call.arguments)
+
+    def choices(self) -> list[Choice]:
+        """The alternatives so far, by index."""
+        for index, choice in self._choices.items():
+            choice.text = "".join(self._text[index])
+            choice.tool_calls = [
+                ToolCall(*self._heads[index, position], "".join(fragments))
+                for position, fragments in sorted(self._calls.get(index, {}).items())
+            ]
+        return [choice for _, choice in sorted(self._choices.items())]
+
+
+def _merge_logprobs(
+    left: dict[str, Any] | None, right: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Log-probabilities of a stream are lists per field; the answer's are their joins."""
+    merged = dict(left or {})
+    for field, value in right.items():
+        known = merged.get(field)
+        merged[field] = known + value if isinstance(known, list) and value else value or known
+    return merged

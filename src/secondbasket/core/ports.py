@@ -1,0 +1,157 @@
+"""The plug-in points: what a layer must be handed, and by what shape.
+
+Each port has a family folder with one file per implementation, a Python
+entry-point group of the same name (``secondbasket.chip_probes`` …), and a
+contract suite in ``secondbasket.testing`` that every implementation passes.
+An entry point names a *factory*; the factory imports heavy libraries inside.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+from secondbasket.core.chat import (
+    ChatRequest,
+    Chunk,
+    CompletionRequest,
+    EmbeddingAnswer,
+    EmbeddingRequest,
+)
+from secondbasket.core.chip import Chip
+from secondbasket.core.model import ModelFormat, ModelRecord, ModelTask
+from secondbasket.core.money import Price
+
+
+class ChipProbe(Protocol):
+    """Finds the chips of one vendor. Entry-point group ``secondbasket.chip_probes``."""
+
+    name: str
+
+    def probe(self, *, measure: bool) -> list[Chip]:
+        """The chips found, [] where there is none; never raises for absent hardware.
+
+        `measure` also times the chip's read bandwidth, which takes up to a second.
+        """
+        ...
+
+
+class PullProgress(msgspec.Struct, frozen=True):
+    """`total` is None while the source has not said how much comes."""
+
+    file: str
+    received: int
+    total: int | None
+    stage: Literal["resolving", "downloading", "unpacking", "verifying", "done"]
+
+
+class FetchedFile(msgspec.Struct, frozen=True):
+    """A file a source delivered: its name in the model, where it lies now."""
+
+    name: str
+    path: Path
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What a source delivered; `provenance` goes into the registry as it is."""
+
+    files: tuple[FetchedFile, ...]
+    provenance: Mapping[str, str]
+    licence: str = ""
+
+
+class ModelSource(Protocol):
+    """Brings weights into the house. Entry-point group ``secondbasket.model_sources``."""
+
+    scheme: str
+
+    async def fetch(
+        self, coordinate: str, into: Path, report: Callable[[PullProgress], None]
+    ) -> Fetched:
+        """Bring the files of `coordinate` (without its scheme) into the folder `into`.
+
+        What lies in `into` from a broken attempt is resumed where the source
+        allows it. Raises SourceUnavailable (offline, unknown), NotEnoughDisk.
+        """
+        ...
+
+
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to run a model: context in tokens per slot, slots in parallel, threads, cache in MiB."""
+
+    context_tokens: int
+    slots: int
+    threads: int
+    cache_mib: int
+
+
+class EngineChild(msgspec.Struct, frozen=True, kw_only=True):
+    """How to start an engine as a child process.
+
+    The child is `command`; it reads one JSON document (`configuration`, API
+    key included, so that no secret shows in the process list) from standard
+    input, prints one line ``ready PORT`` to standard output once it answers on
+    loopback, and ends when standard input closes.
+    """
+
+    command: tuple[str, ...]
+    configuration: bytes
+    environment: Mapping[str, str] = {}
+
+
+class Engine(Protocol):
+    """Knows how to run one family of models. Entry-point group ``secondbasket.engines``."""
+
+    name: str
+    formats: tuple[ModelFormat, ...]
+    tasks: tuple[ModelTask, ...]
+
+    def version(self) -> str:
+        """The library and version that computes, e.g. 'xllamacpp 2026.10.11549'."""
+        ...
+
+    def child(
+        self, model: ModelRecord, files: Mapping[str, Path], options: EngineOptions, api_key: str
+    ) -> EngineChild:
+        """The child process that serves `model` over the OpenAI wire. Nothing is started."""
+        ...
+
+
+class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of an upstream without asking it. `law` is the controlling law ('local', 'US')."""
+
+    name: str
+    provider: str
+    law: str
+    model: str
+    task: ModelTask
+    digest: str = ""
+    engine: str = ""
+    chip: str = ""
+    context_tokens: int = 0
+    modalities: tuple[str, ...] = ("text",)
+    price: Price
+
+
+class Upstream(Protocol):
+    """Something that answers. Entry-point group ``secondbasket.upstreams``.
+
+    The generators raise UpstreamError (retryable) or UpstreamRejected (final);
+    closing them early cancels the call at the other end. The last chunk of a
+    finished answer carries the usage of the whole call.
+    """
+
+    facts: UpstreamFacts
+
+    def ready(self) -> bool: ...
+
+    def chat(self, request: ChatRequest) -> AsyncIterator[Chunk]: ...
+
+    def complete(self, request: CompletionRequest) -> AsyncIterator[Chunk]: ...
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingAnswer: ...
+
+    async def count_input(self, request: ChatRequest | CompletionRequest) -> int:
+        """Input tokens of a call that was abandoned before the upstream told them."""
+        ...

@@ -1,0 +1,229 @@
+"""Every error Second Basket raises on purpose, as one tree.
+
+::
+
+    BasketError                      code, status, retryable, hint
+    ├── InvalidRequest               400  the caller's request is wrong; final
+    │   ├── UnsupportedField         400  a field that would steer engine or route
+    │   ├── ContextLengthExceeded    400  prompt larger than the context, with counts
+    │   └── BodyTooLarge             413
+    ├── AuthenticationFailed         401  no key, or a wrong one
+    │   ├── KeyExpired               401
+    │   └── KeyRevoked               401
+    ├── PermissionDenied             403  known, but not allowed
+    │   └── PolicyRefused            403  a rule said no; never failed over
+    ├── NotFound                     404
+    │   └── ModelNotFound            404
+    ├── Conflict                     409  the state does not allow it now
+    │   └── HomeInUse                409  another process holds the home
+    ├── BudgetExceeded               429  the key's money is spent or reserved
+    ├── UpstreamError                502  something that answers did not; retryable
+    │   ├── UpstreamUnavailable      503  refused, reset, not ready, overloaded
+    │   ├── UpstreamTimeout          504
+    │   ├── UpstreamBroken           502  malformed, truncated, died in mid-answer
+    │   ├── UpstreamRejected         4xx  the upstream blames the request; final
+    │   └── AllUpstreamsFailed       502  carries every attempt
+    ├── EngineError                  503
+    │   ├── EngineFailedToStart      503
+    │   └── ModelDoesNotFit          507  refused before loading, with the numbers
+    ├── ModelError                   422
+    │   ├── BadModelFile             422  truncated, lying or unsafe weights
+    │   ├── DigestMismatch           422
+    │   ├── SourceUnavailable        503  offline, or the source said no; retryable
+    │   └── NotEnoughDisk            507
+    ├── EgressRefused                403  the outbound door did not open
+    ├── SettingsError                500  a bad setting, named, with the nearest key
+    ├── PluginError                  500  a named plug-in that cannot load, with the remedy
+    └── PortInUse                    500
+
+``code`` is the stable machine-readable name, ``status`` the HTTP status a door
+answers with, ``retryable`` the only thing failover reads. ``message`` says what
+happened, ``hint`` what to do about it; both are for people and may change.
+"""
+
+from typing import ClassVar
+
+
+class BasketError(Exception):
+    """Base of the tree. `message` says what happened, `hint` what to do."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "", param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.param = param
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidRequest(BasketError):
+    code = "invalid_request"
+    status = 400
+
+
+class UnsupportedField(InvalidRequest):
+    code = "unsupported_field"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """`input_tokens` were asked of a context of `context_tokens`."""
+
+    code = "context_length_exceeded"
+
+    def __init__(self, *, input_tokens: int, context_tokens: int) -> None:
+        super().__init__(
+            f"The prompt has {input_tokens} tokens; this model's context holds {context_tokens}.",
+            hint="Shorten the prompt, or serve the model with a larger context.",
+            param="messages",
+        )
+        self.input_tokens = input_tokens
+        self.context_tokens = context_tokens
+
+
+class BodyTooLarge(InvalidRequest):
+    code = "body_too_large"
+    status = 413
+
+
+class AuthenticationFailed(BasketError):
+    code = "invalid_api_key"
+    status = 401
+
+
+class KeyExpired(AuthenticationFailed):
+    code = "api_key_expired"
+
+
+class KeyRevoked(AuthenticationFailed):
+    code = "api_key_revoked"
+
+
+class PermissionDenied(BasketError):
+    code = "permission_denied"
+    status = 403
+
+
+class PolicyRefused(PermissionDenied):
+    code = "policy_refused"
+
+
+class NotFound(BasketError):
+    code = "not_found"
+    status = 404
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class Conflict(BasketError):
+    code = "conflict"
+    status = 409
+
+
+class HomeInUse(Conflict):
+    code = "home_in_use"
+
+
+class BudgetExceeded(BasketError):
+    code = "insufficient_quota"
+    status = 429
+
+
+class UpstreamError(BasketError):
+    code = "upstream_error"
+    status = 502
+    retryable = True
+
+
+class UpstreamUnavailable(UpstreamError):
+    code = "upstream_unavailable"
+    status = 503
+
+
+class UpstreamTimeout(UpstreamError):
+    code = "upstream_timeout"
+    status = 504
+
+
+class UpstreamBroken(UpstreamError):
+    code = "upstream_broken"
+
+
+class UpstreamRejected(UpstreamError):
+    """The upstream answered 4xx: the request itself is at fault, so nobody else is asked."""
+
+    code = "upstream_rejected"
+    status = 400
+    retryable = False
+
+
+class AllUpstreamsFailed(UpstreamError):
+    """No upstream of the basket answered. `attempts` holds (upstream name, error), in order."""
+
+    code = "all_upstreams_failed"
+
+    def __init__(self, basket: str, attempts: list[tuple[str, BasketError]]) -> None:
+        told = "; ".join(f"{name}: {error.message}" for name, error in attempts)
+        super().__init__(f"No upstream of basket '{basket}' answered ({told}).")
+        self.attempts = attempts
+
+
+class EngineError(BasketError):
+    code = "engine_error"
+    status = 503
+
+
+class EngineFailedToStart(EngineError):
+    code = "engine_failed_to_start"
+
+
+class ModelDoesNotFit(EngineError):
+    code = "model_does_not_fit"
+    status = 507
+
+
+class ModelError(BasketError):
+    code = "model_error"
+    status = 422
+
+
+class BadModelFile(ModelError):
+    code = "bad_model_file"
+
+
+class DigestMismatch(ModelError):
+    code = "digest_mismatch"
+
+
+class SourceUnavailable(ModelError):
+    code = "source_unavailable"
+    status = 503
+    retryable = True
+
+
+class NotEnoughDisk(ModelError):
+    code = "not_enough_disk"
+    status = 507
+
+
+class EgressRefused(BasketError):
+    code = "egress_refused"
+    status = 403
+
+
+class SettingsError(BasketError):
+    code = "bad_setting"
+
+
+class PluginError(BasketError):
+    code = "plugin_unavailable"
+
+
+class PortInUse(BasketError):
+    code = "port_in_use"

@@ -1,0 +1,1 @@
+"""Model as a service: who answers, for whom, at what price."""

@@ -1,0 +1,1 @@
+"""The things that can answer, one file per kind."""

@@ -1,0 +1,1 @@
+"""Which weights: where they come from, what they are, and why they are trusted."""

@@ -1,0 +1,1 @@
+"""The doors: HTTP in, ports out. A door is handed ports, never the whole stack."""

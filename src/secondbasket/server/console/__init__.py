@@ -1,0 +1,1 @@
+"""The web console: pages, their fragments and small ES modules."""

@@ -1,0 +1,1 @@
+"""Pure two-way codecs of each published wire, errors included."""
