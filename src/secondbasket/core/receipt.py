@@ -14,7 +14,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     Times are RFC 3339 in UTC, durations milliseconds, cost nano-units of
     `currency`, `digest` 'sha256:<hex>' of the weights that answered (empty
     where a provider does not say). `request_id` is the idempotency key: the
-    ledger holds one row for it, however often it is handed in.
+    ledger holds one row for it, however often it is handed in. `usage_exact`
+    is false only where an answer was cut off and its upstream had not said
+    what it had counted so far.
     """
 
     request_id: str
@@ -41,4 +43,5 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     bytes_sent: int = 0
     bytes_received: int = 0
     streamed: bool = False
+    usage_exact: bool = True
     error: str | None = None
