@@ -2,7 +2,8 @@
 
 The vocabulary follows the chat-completions wire where every wire agrees.
 `extra` carries the fields of a wire that we do not know; they travel on only
-to an upstream that speaks the same `wire`.
+to an upstream that speaks the same `wire`. `include_usage` asks for the token
+counts at the end of a stream.
 """
 
 from collections.abc import Mapping
@@ -95,6 +96,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     stream: bool = False
+    include_usage: bool = False
     wire: str = "openai"
     extra: Mapping[str, Any] = {}
 
@@ -123,6 +125,7 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True):
     echo: bool = False
     suffix: str | None = None
     stream: bool = False
+    include_usage: bool = False
     wire: str = "openai"
     extra: Mapping[str, Any] = {}
 
@@ -235,9 +238,7 @@ class Fold:
         return [choice for _, choice in sorted(self._choices.items())]
 
 
-def _merge_logprobs(
-    left: dict[str, Any] | None, right: Mapping[str, Any]
-) -> dict[str, Any]:
+def _merge_logprobs(left: dict[str, Any] | None, right: Mapping[str, Any]) -> dict[str, Any]:
     """Log-probabilities of a stream are lists per field; the answer's are their joins."""
     merged = dict(left or {})
     for field, value in right.items():
