@@ -33,6 +33,7 @@
     │   └── NotEnoughDisk            507
     ├── EgressRefused                403  the outbound door did not open
     ├── SettingsError                500  a bad setting, named, with the nearest key
+    ├── StoreError                   503  a disk or a database did not do its part
     ├── PluginError                  500  a named plug-in that cannot load, with the remedy
     └── PortInUse                    500
 
@@ -219,6 +220,11 @@ class EgressRefused(BasketError):
 
 class SettingsError(BasketError):
     code = "bad_setting"
+
+
+class StoreError(BasketError):
+    code = "store_unavailable"
+    status = 503
 
 
 class PluginError(BasketError):

@@ -1,0 +1,113 @@
+"""The tables, as the code of this version uses them; migrations/ is how a database gets there.
+
+Every moment is the text `core.clock.timestamp` writes: it sorts as time on
+both databases and reads the same in either. Money is nano-units.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("created_at", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("key_name", Text, nullable=False),
+    Column("basket", Text, nullable=False),
+    Column("upstream", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("chip", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("law", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("duration_ms", Double, nullable=False),
+    Column("first_token_ms", Double),
+    Column("bytes_sent", BigInteger, nullable=False),
+    Column("bytes_received", BigInteger, nullable=False),
+    Column("streamed", Boolean, nullable=False),
+    Column("usage_exact", Boolean, nullable=False),
+    Column("error", Text),
+    Index("receipts_by_time", "created_at"),
+    Index("receipts_by_key", "key_id", "created_at"),
+)
+
+# Sums per hour, kept in the same transaction as the rows they sum. A cost only adds up within
+# one currency, so the currency is part of what a sum is about.
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("hour", Text, primary_key=True),
+    Column("key_id", Text, primary_key=True),
+    Column("basket", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Index("rollups_by_key", "key_id", "currency"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("decisions_by_time", "at"),
+)
+
+# How far each journal segment that still lies on a disk has been folded, in bytes.
+journal_positions = Table(
+    "journal_positions",
+    metadata,
+    Column("segment", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("hmac", Text, nullable=False),
+    Column("budget", BigInteger),
+    Column("currency", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("expires_at", Text),
+    Column("revoked_at", Text),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hmac", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Index("sessions_by_expiry", "expires_at"),
+)
