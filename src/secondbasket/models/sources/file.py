@@ -1,0 +1,62 @@
+"""``file:`` brings weights that already lie on this machine.
+
+They are copied, not linked: whoever owns the original may still change it, and
+a file in the store must stay what its name says.
+"""
+
+from pathlib import Path
+
+import anyio
+
+from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress
+from secondbasket.errors import SourceUnavailable
+from secondbasket.models.disk import disk_errors, require_room
+from secondbasket.models.progress import Report, from_worker
+from secondbasket.models.sources.options import SourceOptions
+
+_BLOCK = 8 * 1024 * 1024
+
+
+class FileSource:
+    """``file:PATH``: one file, or a folder whose files make up one model."""
+
+    scheme = "file"
+
+    async def fetch(self, coordinate: str, into: Path, report: Report) -> Fetched:
+        place = Path(coordinate).expanduser().absolute()
+        originals = await anyio.to_thread.run_sync(_files_of, place)
+        needed = sum(path.stat().st_size for path in originals)
+        await anyio.to_thread.run_sync(require_room, into, needed)
+        files = []
+        for original in originals:
+            target = into / original.name
+            await anyio.to_thread.run_sync(_copy, original, target, from_worker(report))
+            files.append(FetchedFile(name=original.name, path=target))
+        return Fetched(files=tuple(files), provenance={"path": str(place)})
+
+
+def _files_of(place: Path) -> list[Path]:
+    if place.is_dir():
+        found = sorted(path for path in place.iterdir() if path.is_file())
+    else:
+        found = [place] if place.is_file() else []
+    if not found:
+        raise SourceUnavailable(
+            f"There is no file at {place}.",
+            hint="Give the path of a GGUF file, or of a folder that holds a model's files.",
+        )
+    return found
+
+
+def _copy(original: Path, target: Path, report: Report) -> None:
+    total = original.stat().st_size
+    received = 0
+    with disk_errors(target.parent), original.open("rb") as source, target.open("wb") as copy:
+        while block := source.read(_BLOCK):
+            copy.write(block)
+            received += len(block)
+            report(PullProgress(original.name, received, total, "downloading"))
+
+
+def create(options: SourceOptions) -> ModelSource:
+    return FileSource()
