@@ -6,7 +6,7 @@ contract suite in ``secondbasket.testing`` that every implementation passes.
 An entry point names a *factory*; the factory imports heavy libraries inside.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -119,7 +119,7 @@ class Engine(Protocol):
 
 
 class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of an upstream without asking it. `law` is the controlling law ('local', 'US')."""
+    """What is known of an upstream without asking it. `law`: whose law controls it ('US')."""
 
     name: str
     provider: str
@@ -134,24 +134,40 @@ class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
     price: Price
 
 
+class WireMeter:
+    """Bytes of one call as its upstream's wire carries them; filled in while it runs."""
+
+    __slots__ = ("received", "sent")
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.received = 0
+
+
 class Upstream(Protocol):
     """Something that answers. Entry-point group ``secondbasket.upstreams``.
 
-    The generators raise UpstreamError (retryable) or UpstreamRejected (final);
-    closing them early cancels the call at the other end. The last chunk of a
-    finished answer carries the usage of the whole call.
+    The generators raise UpstreamError (retryable) or an InvalidRequest or
+    UpstreamRejected (final); closing them early cancels the call at the other
+    end. A chunk's usage counts the call so far; the last chunk of a finished
+    answer carries the usage of the whole.
     """
 
-    facts: UpstreamFacts
+    @property
+    def facts(self) -> UpstreamFacts: ...
 
-    def ready(self) -> bool: ...
+    def ready(self) -> bool:
+        """Whether asking it now can make sense; costs nothing."""
+        ...
 
-    def chat(self, request: ChatRequest) -> AsyncIterator[Chunk]: ...
+    def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]: ...
 
-    def complete(self, request: CompletionRequest) -> AsyncIterator[Chunk]: ...
+    def complete(
+        self, request: CompletionRequest, meter: WireMeter
+    ) -> AsyncGenerator[Chunk, None]: ...
 
-    async def embed(self, request: EmbeddingRequest) -> EmbeddingAnswer: ...
+    async def embed(self, request: EmbeddingRequest, meter: WireMeter) -> EmbeddingAnswer: ...
 
-    async def count_input(self, request: ChatRequest | CompletionRequest) -> int:
-        """Input tokens of a call that was abandoned before the upstream told them."""
+    async def count_input(self, request: ChatRequest | CompletionRequest) -> int | None:
+        """Input tokens of a call that was left before the upstream told them; None: unknown."""
         ...

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from secondbasket.core.usage import Usage
+
 Outcome = Literal["completed", "client_closed", "upstream_failed", "revoked"]
 Operation = Literal["chat", "text_completion", "embeddings"]
 
@@ -45,3 +47,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool = False
     usage_exact: bool = True
     error: str | None = None
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(self.input_tokens, self.output_tokens, self.cached_input_tokens)

@@ -1,0 +1,96 @@
+"""One call's account: opened by a reservation, closed by a receipt, exactly once."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from secondbasket.core.ids import new_id
+from secondbasket.core.ports import UpstreamFacts, WireMeter
+from secondbasket.core.receipt import Operation, Outcome, Receipt
+from secondbasket.core.usage import Usage
+from secondbasket.errors import BasketError
+from secondbasket.maas.budgets import Reservation
+from secondbasket.maas.keys import Key
+
+
+class Account:
+    """`record` gets the receipt and returns when it is durable (it does not await)."""
+
+    def __init__(
+        self,
+        *,
+        operation: Operation,
+        key: Key,
+        basket: str,
+        facts: UpstreamFacts,
+        reservation: Reservation,
+        record: Callable[[Receipt], None],
+        streamed: bool,
+    ) -> None:
+        self.request_id = new_id("req")
+        self.created = time.time()
+        self.key = key
+        self.basket = basket
+        self.facts = facts
+        self.meter = WireMeter()
+        self._operation = operation
+        self._reservation = reservation
+        self._record = record
+        self._streamed = streamed
+        self._started = time.perf_counter()
+        self._first_token_ms: float | None = None
+
+    def first_token(self) -> None:
+        """Mark the moment something of the answer came; only the first call counts."""
+        if self._first_token_ms is None:
+            self._first_token_ms = self._elapsed_ms()
+
+    def _elapsed_ms(self) -> float:
+        return round((time.perf_counter() - self._started) * 1000, 3)
+
+    def close(
+        self,
+        outcome: Outcome,
+        usage: Usage,
+        *,
+        exact: bool = True,
+        error: BasketError | None = None,
+    ) -> Receipt:
+        """Settle the reservation at what was used, and write the receipt."""
+        facts = self.facts
+        receipt = Receipt(
+            request_id=self.request_id,
+            created_at=datetime.fromtimestamp(self.created, UTC).isoformat(),
+            operation=self._operation,
+            key_id=self.key.id,
+            key_name=self.key.name,
+            basket=self.basket,
+            upstream=facts.name,
+            model=facts.model,
+            digest=facts.digest,
+            engine=facts.engine,
+            chip=facts.chip,
+            provider=facts.provider,
+            law=facts.law,
+            outcome=outcome,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            cost=facts.price.cost(usage),
+            currency=facts.price.currency,
+            duration_ms=self._elapsed_ms(),
+            first_token_ms=self._first_token_ms,
+            bytes_sent=self.meter.sent,
+            bytes_received=self.meter.received,
+            streamed=self._streamed,
+            usage_exact=exact,
+            error=None if error is None else error.code,
+        )
+        # The row first: money is let go only once what was used is on record.
+        self._record(receipt)
+        self._reservation.settle(receipt.cost)
+        return receipt
+
+    def cancel(self) -> None:
+        """Nothing was used and nothing is owed: the request itself was at fault."""
+        self._reservation.settle(0)

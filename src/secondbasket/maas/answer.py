@@ -1,0 +1,159 @@
+"""The pump: one answer on its way from an upstream to a door.
+
+It counts, measures the time to the first token, and writes the receipt before
+the last chunk is handed on: a door that has seen the end has a durable row.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from secondbasket.core.chat import Chunk
+from secondbasket.core.receipt import Outcome, Receipt
+from secondbasket.core.usage import Usage
+from secondbasket.errors import BasketError, KeyRevoked, UpstreamError
+from secondbasket.maas.account import Account
+from secondbasket.maas.in_flight import InFlight
+
+_COUNT_SECONDS = 2.0
+
+
+class Answer:
+    """Iterate it inside ``async with``; leaving early cancels the call and bills what was used.
+
+    Raises what the upstream raises, and KeyRevoked when the key goes while it
+    runs. `receipt` is set once the end (or the break) is on record.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        chunks: AsyncGenerator[Chunk, None],
+        *,
+        choices: int,
+        count_input: Callable[[], Awaitable[int | None]],
+        in_flight: InFlight,
+    ) -> None:
+        self.account = account
+        self.receipt: Receipt | None = None
+        self._chunks = chunks
+        self._unfinished = choices
+        self._count_input = count_input
+        self._in_flight = in_flight
+        self._usage: Usage | None = None
+        self._pieces = 0
+        self._held: list[Chunk] = []
+        self._closed = False
+        self._revoked = False
+        self._waiting: anyio.CancelScope | None = None
+
+    @property
+    def finished(self) -> Receipt:
+        """The receipt of an answer that was iterated to its end."""
+        if self.receipt is None:
+            raise RuntimeError("the answer has not ended")
+        return self.receipt
+
+    async def __aenter__(self) -> Self:
+        self._in_flight.enter(self.account.key.id, self)
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        while not self._closed:
+            try:
+                chunk = await self._next()
+            except StopAsyncIteration:
+                usage, exact = await self._counted()
+                self._close("completed", usage, exact=exact)
+                break
+            self._observe(chunk)
+            if self._unfinished > 0:
+                return chunk
+            # Every choice has finished: what still comes is kept back until the row is written.
+            self._held.append(chunk)
+        if not self._held:
+            raise StopAsyncIteration
+        return self._held.pop(0)
+
+    async def _next(self) -> Chunk:
+        if self._revoked:
+            raise _revoked()
+        with anyio.CancelScope() as self._waiting:
+            return await anext(self._chunks)
+        raise _revoked()
+
+    def revoke(self) -> None:
+        self._revoked = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _observe(self, chunk: Chunk) -> None:
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        for choice in chunk.choices:
+            if choice.text or choice.tool_calls or choice.reasoning:
+                self._pieces += 1
+                self.account.first_token()
+            if choice.finish_reason is not None:
+                self._unfinished -= 1
+
+    async def _counted(self) -> tuple[Usage, bool]:
+        """Tokens used so far, and whether the upstream itself counted them."""
+        if self._usage is not None:
+            return self._usage, True
+        counted = None
+        with anyio.move_on_after(_COUNT_SECONDS):
+            counted = await self._count_input()
+        # A piece of text is at least one token: never bill more than was surely made.
+        return Usage(counted or 0, self._pieces), counted is not None and not self._pieces
+
+    def _close(
+        self,
+        outcome: Outcome,
+        usage: Usage,
+        *,
+        exact: bool,
+        error: BasketError | None = None,
+    ) -> None:
+        self._closed = True
+        self.receipt = self.account.close(outcome, usage, exact=exact, error=error)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if not self._closed:
+                with anyio.CancelScope(shield=True):
+                    await self._interrupted(error)
+        finally:
+            self._in_flight.leave(self.account.key.id, self)
+
+    async def _interrupted(self, error: BaseException | None) -> None:
+        await self._chunks.aclose()
+        at_fault = isinstance(error, BasketError) and not isinstance(error, UpstreamError | KeyRevoked)
+        if at_fault and not self._pieces:
+            self._closed = True
+            self.account.cancel()
+            return
+        if isinstance(error, UpstreamError):
+            usage = self._usage or Usage(0, self._pieces)
+            exact = self._usage is not None or not self._pieces
+            self._close("upstream_failed", usage, exact=exact, error=error)
+            return
+        usage, exact = await self._counted()
+        if isinstance(error, KeyRevoked):
+            self._close("revoked", usage, exact=exact, error=error)
+        else:
+            self._close("client_closed", usage, exact=exact)
+
+
+def _revoked() -> KeyRevoked:
+    return KeyRevoked("This key was revoked while the answer was under way.")

@@ -1,0 +1,71 @@
+"""An upstream that is any OpenAI-compatible HTTP API, reached through the egress door."""
+
+from collections.abc import AsyncGenerator
+
+import aiohttp
+
+from secondbasket.core.chat import (
+    ChatRequest,
+    Chunk,
+    CompletionRequest,
+    EmbeddingAnswer,
+    EmbeddingRequest,
+)
+from secondbasket.core.ports import UpstreamFacts, WireMeter
+from secondbasket.egress import Session
+from secondbasket.maas.upstreams.openai_http import OpenAIHttp
+from secondbasket.wires.openai.chat_answer import decode_chat_chunk
+from secondbasket.wires.openai.chat_request import encode_chat_request
+from secondbasket.wires.openai.completions import (
+    decode_completion_chunk,
+    encode_completion_request,
+)
+from secondbasket.wires.openai.embeddings import decode_embedding_answer, encode_embedding_request
+
+
+class OpenAIUpstream:
+    """Sends what it is asked as it is asked: plain calls plain, streams as streams."""
+
+    def __init__(
+        self,
+        facts: UpstreamFacts,
+        session: Session,
+        *,
+        base_url: str,
+        api_key: str | None,
+        connect_seconds: float,
+        idle_seconds: float,
+    ) -> None:
+        self.facts = facts
+        self._http = OpenAIHttp(
+            session,
+            base_url=base_url,
+            api_key=api_key,
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=connect_seconds, sock_read=idle_seconds
+            ),
+        )
+
+    def ready(self) -> bool:
+        return True
+
+    def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
+        body = encode_chat_request(request, model=self.facts.model, stream=request.stream)
+        return self._http.chunks("/chat/completions", body, decode_chat_chunk, meter)
+
+    def complete(self, request: CompletionRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
+        body = encode_completion_request(request, model=self.facts.model, stream=request.stream)
+        return self._http.chunks("/completions", body, decode_completion_chunk, meter)
+
+    async def embed(self, request: EmbeddingRequest, meter: WireMeter) -> EmbeddingAnswer:
+        body = encode_embedding_request(request, model=self.facts.model)
+        answer = await self._http.plain("/embeddings", body, meter)
+        return decode_embedding_answer(answer, inputs=len(request.inputs))
+
+    async def count_input(self, request: ChatRequest | CompletionRequest) -> int | None:
+        return None
+
+
+def create() -> type[OpenAIUpstream]:
+    """The entry point's factory."""
+    return OpenAIUpstream

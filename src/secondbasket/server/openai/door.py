@@ -1,0 +1,85 @@
+"""What every route of this door does: find the key, answer errors in the wire's own form."""
+
+import logging
+from abc import ABC, abstractmethod
+
+from starlette.types import Message, Receive, Scope, Send
+
+from secondbasket.core.ids import new_id
+from secondbasket.errors import AuthenticationFailed, BasketError
+from secondbasket.maas.keys import Key
+from secondbasket.server.asgi import JSON, ClientGone, header, reply
+from secondbasket.server.openai.ports import OpenAIPorts
+from secondbasket.wires.openai.errors import encode_error
+from secondbasket.wires.sse import encode_event
+
+log = logging.getLogger(__name__)
+
+
+class Exchange:
+    """One request and its response, as ASGI hands them over."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.begun = False
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        self.begun = True
+        await self._send(message)
+
+
+class OpenAIRoute(ABC):
+    """One route as an ASGI application. Authorised here, by the route that was matched."""
+
+    def __init__(self, ports: OpenAIPorts) -> None:
+        self.ports = ports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        try:
+            await self.answer(self._caller(scope), exchange)
+        except ClientGone:
+            return
+        except BasketError as error:
+            await self._fail(error, exchange)
+        except Exception:
+            # The edge of this call: a number for the caller, the rest for the log.
+            reference = new_id("err")
+            log.exception("unexpected error %s", reference)
+            await self._fail(
+                BasketError(
+                    f"Something went wrong here; the log knows it as {reference}.",
+                    hint="Try again; if it stays, tell your operator this number.",
+                ),
+                exchange,
+            )
+
+    @abstractmethod
+    async def answer(self, key: Key, exchange: Exchange) -> None:
+        """Answer an authenticated call. A BasketError raised here becomes the wire's error."""
+
+    def _caller(self, scope: Scope) -> Key:
+        presented = header(scope, b"authorization")
+        if presented is None or presented[:7].lower() != "bearer ":
+            raise AuthenticationFailed(
+                "No API key was given.",
+                hint="Send 'Authorization: Bearer KEY'; `basket key create --name NAME` makes one.",
+            )
+        return self.ports.verify(presented[7:].strip())
+
+    async def _fail(self, error: BasketError, exchange: Exchange) -> None:
+        self.ports.refused(error.code)
+        body = encode_error(error)
+        if not exchange.begun:
+            headers = [JSON]
+            if error.status == 401:
+                headers.append((b"www-authenticate", b"Bearer"))
+            await reply(exchange.send, error.status, body, headers)
+            return
+        # In mid-stream: say so and do not end cleanly. No [DONE] and no last block: the server
+        # closes the connection under a response that is not complete.
+        await exchange.send(
+            {"type": "http.response.body", "body": encode_event(body), "more_body": True}
+        )

@@ -1,0 +1,25 @@
+"""POST /v1/embeddings"""
+
+from secondbasket.maas.keys import Key
+from secondbasket.server.asgi import JSON, ClientGone, read_body, reply
+from secondbasket.server.openai.door import Exchange, OpenAIRoute
+from secondbasket.server.openai.headers import receipt_headers
+from secondbasket.server.presence import Presence
+from secondbasket.wires.openai.embeddings import decode_embedding_request, encode_embedding_answer
+
+
+class Embeddings(OpenAIRoute):
+    """One vector for each input."""
+
+    async def answer(self, key: Key, exchange: Exchange) -> None:
+        ports = self.ports
+        body = await read_body(exchange.scope, exchange.receive, limit=ports.max_body_bytes)
+        request, encoding_format = decode_embedding_request(body)
+        async with Presence(exchange.receive) as presence:
+            answer, receipt = await ports.gateway.embed(key, request)
+            encoded = encode_embedding_answer(
+                answer, model=request.model, encoding_format=encoding_format
+            )
+            await reply(exchange.send, 200, encoded, [JSON, *receipt_headers(receipt)])
+        if presence.left:
+            raise ClientGone
