@@ -23,7 +23,10 @@ _KEEPALIVE_SECONDS = 4.0
 
 class _NoNames(AbstractResolver):
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        self,
+        host: str,
+        port: int = 0,  # noqa: ARG002
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002
     ) -> list[ResolveResult]:
         raise EgressRefused(
             f"An engine was addressed as '{host}', which is a name.",

@@ -1,0 +1,238 @@
+"""The one outbound door: with its httpx twin, the only maker of sockets to other places.
+
+Every connection is judged by the address that is really dialled. Names are
+resolved by the gate, once; what was judged is what is dialled, so that the
+second answer of a hostile resolver never counts (DNS rebinding). Where one
+answer of several is forbidden, all are.
+
+Behind a corporate proxy names are resolved by the proxy: the door then pins
+and dials the proxy's address, and what a public name leads to is the proxy's
+to judge. Addresses written in a URL are judged even then, and places inside
+the house are dialled directly.
+
+Not through this door, each by intent: database drivers, pip's child process,
+and loopback to our own engines (`egress.loopback`).
+"""
+
+import socket
+import ssl
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import unquote
+
+import aiohttp
+import msgspec
+from aiohttp.abc import AbstractResolver, ResolveResult
+from anyio import to_thread
+from yarl import URL
+
+from secondbasket.egress.gate import EgressDecision, Gate, Resolve, resolve_with_system
+from secondbasket.errors import EgressRefused, SettingsError
+from secondbasket.policy.destinations import (
+    Destination,
+    DestinationRules,
+    checked_url,
+    destination_of,
+)
+
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_NO_LIMIT_BUT_CONNECTING = aiohttp.ClientTimeout(total=None, sock_connect=10)
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """A corporate HTTP proxy. `user` and `password` are empty where it asks for none."""
+
+    url: URL
+    user: str = ""
+    password: str = ""
+
+
+class Door:
+    """Opens sessions to other places: by `rules`, through `proxy`, trusting `ca_bundle` too.
+
+    `record` hears every new decision; it is called on the event loop and on
+    worker threads, and must not block. `proxy` is an http(s) URL that may
+    carry user and password, `ca_bundle` a PEM file of authorities to trust
+    besides the system's. `offline` refuses everything. Raises SettingsError
+    for a proxy or a CA bundle that cannot be used.
+    """
+
+    def __init__(
+        self,
+        rules: DestinationRules,
+        record: Callable[[EgressDecision], None],
+        *,
+        proxy: str | None = None,
+        ca_bundle: Path | None = None,
+        offline: bool = False,
+        resolve: Resolve = resolve_with_system,
+    ) -> None:
+        self.proxy = _read_proxy(proxy) if proxy else None
+        self.tls = _trust(ca_bundle)
+        self.gate = Gate(
+            rules,
+            record,
+            proxy=destination_of(self.proxy.url) if self.proxy else None,
+            offline=offline,
+            resolve=resolve,
+        )
+        self._sessions: dict[tuple[str, str | None], aiohttp.ClientSession] = {}
+
+    def session(self, purpose: str, *, base_url: str | None = None) -> aiohttp.ClientSession:
+        """The session for `purpose`, kept and closed by the door. Call it in an event loop.
+
+        With `base_url` it reaches that origin only and a redirect is refused.
+        Without, it reaches any public place; redirects are followed, each hop
+        is judged anew, and credentials stay with their origin. No cookies, no
+        variables of the environment, no time limit but the connection's.
+        Its requests raise EgressRefused, a bad `base_url` does so at once.
+        """
+        session = self._sessions.get((purpose, base_url))
+        if session is None or session.closed:
+            session = self._open(purpose, checked_url(base_url) if base_url else None)
+            self._sessions[purpose, base_url] = session
+        return session
+
+    async def aclose(self) -> None:
+        """Close every session."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
+
+    def _open(self, purpose: str, base: URL | None) -> aiohttp.ClientSession:
+        inside = base is not None and self.gate.is_inside(destination_of(base))
+        proxy = None if inside else self.proxy
+        return aiohttp.ClientSession(
+            base_url=base if base is None or base.path.endswith("/") else base / "",
+            connector=aiohttp.TCPConnector(
+                resolver=_PinningResolver(self.gate, purpose),
+                use_dns_cache=False,
+                ssl=self.tls,
+                limit=0,
+            ),
+            middlewares=[_Guard(self.gate, purpose, base)],
+            response_class=_counted_by(self.gate),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_LIMIT_BUT_CONNECTING,
+            proxy=proxy.url if proxy else None,
+            proxy_auth=aiohttp.BasicAuth(proxy.user, proxy.password)
+            if proxy and proxy.user
+            else None,
+            trust_env=False,
+        )
+
+
+class _PinningResolver(AbstractResolver):
+    """Gives the connector judged addresses only; it dials them as they are."""
+
+    def __init__(self, gate: Gate, purpose: str) -> None:
+        self._gate = gate
+        self._purpose = purpose
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002
+    ) -> list[ResolveResult]:
+        found = await to_thread.run_sync(
+            self._gate.addresses, self._purpose, Destination(host, port)
+        )
+        return [
+            ResolveResult(
+                hostname=host,
+                host=text,
+                port=port,
+                family=socket.AF_INET if ip_address(text).version == 4 else socket.AF_INET6,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for text in found
+        ]
+
+    async def close(self) -> None:
+        return None
+
+
+class _Guard:
+    """Looks at every request and every redirect hop before the connector does.
+
+    The connector asks no resolver about an address written in a URL; this is
+    where such addresses are judged.
+    """
+
+    def __init__(self, gate: Gate, purpose: str, base: URL | None) -> None:
+        self._gate = gate
+        self._purpose = purpose
+        self._base = base
+        self._admitted = False
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        url, base = request.url, self._base
+        destination = destination_of(url)
+        if base is not None and url.origin() != base.origin():
+            raise self._gate.refusal(self._purpose, destination, "other origin")
+        if base is None or not self._admitted:
+            self._gate.admit(self._purpose, destination)
+            self._admitted = True
+        response = await handler(request)
+        self._gate.traffic(destination).sent += int(request.headers.get("Content-Length", 0))
+        if base is not None and response.status in _REDIRECTS:
+            response.close()
+            raise self._gate.refusal(self._purpose, destination, "redirect")
+        return response
+
+
+def _counted_by(gate: Gate) -> type[aiohttp.ClientResponse]:
+    class CountedResponse(aiohttp.ClientResponse):
+        """Adds up the bytes of its body when it is let go, read to the end or not."""
+
+        _counted = 0
+
+        def release(self) -> object:
+            self._count()
+            return super().release()
+
+        def close(self) -> None:
+            self._count()
+            super().close()
+
+        def _count(self) -> None:
+            content: aiohttp.StreamReader | None = self.content  # None until headers are read
+            if content is not None:
+                received = content.total_raw_bytes
+                gate.traffic(destination_of(self.url)).received += received - self._counted
+                self._counted = received
+
+    return CountedResponse
+
+
+def _read_proxy(text: str) -> Proxy:
+    scheme, separator, rest = text.partition("://")
+    authority, slash, path = rest.partition("/")
+    credentials, _, place = authority.rpartition("@")
+    user, _, password = credentials.partition(":")
+    try:
+        url = checked_url(f"{scheme}{separator}{place}{slash}{path}")
+    except EgressRefused as exc:
+        raise SettingsError(
+            "The proxy setting is not a URL that can be used.",
+            hint="Write http://host:port or http://user:password@host:port.",
+        ) from exc
+    return Proxy(url, unquote(user), unquote(password))
+
+
+def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_bundle is not None:
+        try:
+            context.load_verify_locations(ca_bundle)
+        except (OSError, ssl.SSLError) as exc:
+            raise SettingsError(
+                f"The CA bundle {ca_bundle} cannot be used: {exc}.",
+                hint="Point the setting at a readable PEM file of certificate authorities.",
+            ) from exc
+    return context

@@ -1,0 +1,141 @@
+"""What the door asks before it opens: judge, resolve once, record, count. Makes no socket."""
+
+import socket
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+import msgspec
+
+from secondbasket.errors import EgressRefused
+from secondbasket.policy.destinations import (
+    Address,
+    Destination,
+    DestinationRules,
+    Verdict,
+    literal_address,
+)
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""The addresses, as text, of a host name. Blocks; raises OSError where there are none."""
+
+_DECISIONS_REMEMBERED = 4096
+
+_HINTS = {
+    "offline": "Egress is switched off by the setting egress.offline.",
+    "redirect": "Write the address it redirects to into the configuration.",
+    "other origin": "A session for one upstream reaches that upstream only.",
+}
+_NOT_PUBLIC = "If this place is yours, name it as inside in the configuration."
+
+
+class EgressDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of the door. `address` is empty where it was given without resolving."""
+
+    purpose: str
+    destination: str
+    address: str
+    allowed: bool
+    rule: str
+
+
+class Traffic(msgspec.Struct):
+    """Bytes of request and response bodies exchanged with one destination."""
+
+    sent: int = 0
+    received: int = 0
+
+
+def resolve_with_system(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(place[0]) for *_, place in found))
+
+
+class Gate:
+    """Decides by `rules`, tells `record` every decision that it has not told before.
+
+    `record` is called on the event loop and on worker threads, and must not
+    block. `proxy` is where the corporate proxy listens, if there is one.
+    """
+
+    def __init__(
+        self,
+        rules: DestinationRules,
+        record: Callable[[EgressDecision], None],
+        *,
+        proxy: Destination | None,
+        offline: bool,
+        resolve: Resolve,
+    ) -> None:
+        self._rules = rules
+        self._record = record
+        self._proxy = proxy
+        self._offline = offline
+        self._resolve = resolve
+        self._told: set[EgressDecision] = set()
+        self._traffic: dict[Destination, Traffic] = {}
+
+    def is_inside(self, destination: Destination) -> bool:
+        return self._rules.is_inside(destination)
+
+    def traffic(self, destination: Destination) -> Traffic:
+        """The counter of one destination, from the first byte to now."""
+        return self._traffic.setdefault(destination, Traffic())
+
+    def admit(self, purpose: str, destination: Destination) -> None:
+        """The part of a decision that needs no resolver. Raises EgressRefused."""
+        if self._offline:
+            raise self.refusal(purpose, destination, "offline")
+        literal = literal_address(destination.host)
+        if literal is not None:
+            self._judge(purpose, destination, literal)
+
+    def addresses(self, purpose: str, destination: Destination) -> Sequence[str]:
+        """The addresses that may be dialled for `destination` now; blocks on the resolver.
+
+        Raises EgressRefused where one of them is forbidden, OSError where there is none.
+        """
+        if self._offline:
+            raise self.refusal(purpose, destination, "offline")
+        found = self._resolve(destination.host, destination.port)
+        if not found:
+            raise OSError(f"The name '{destination.host}' has no address.")
+        for text in found:
+            self._judge(purpose, destination, ip_address(text))
+        return found
+
+    def refusal(
+        self, purpose: str, destination: Destination, rule: str, address: Address | None = None
+    ) -> EgressRefused:
+        """Record a refusal and return the error that says so."""
+        self._tell(purpose, destination, address, Verdict(False, rule))
+        at = f" at {address}" if address and str(address) != destination.host else ""
+        return EgressRefused(
+            f"No connection to {destination}{at} for {purpose}: {rule}.",
+            hint=_HINTS.get(rule, _NOT_PUBLIC),
+        )
+
+    def _judge(self, purpose: str, destination: Destination, address: Address) -> None:
+        if destination == self._proxy:
+            verdict = Verdict(True, "proxy")
+        else:
+            verdict = self._rules.judge(destination, address)
+        if not verdict.allowed:
+            raise self.refusal(purpose, destination, verdict.rule, address)
+        self._tell(purpose, destination, address, verdict)
+
+    def _tell(
+        self, purpose: str, destination: Destination, address: Address | None, verdict: Verdict
+    ) -> None:
+        decision = EgressDecision(
+            purpose=purpose,
+            destination=str(destination),
+            address=str(address) if address else "",
+            allowed=verdict.allowed,
+            rule=verdict.rule,
+        )
+        if decision in self._told:
+            return
+        if len(self._told) >= _DECISIONS_REMEMBERED:
+            self._told.clear()
+        self._told.add(decision)
+        self._record(decision)
