@@ -47,8 +47,8 @@ bench: $(VENV)/.dev ## measure on this machine; writes bench/results and docs/be
 	@tools/system_packages wrk
 	@$(BIN)/python -m bench $(BENCH)
 
-soak: $(VENV)/.dev ## load the running stack for SECONDS (600) and watch memory, handles, ledger
-	@$(BIN)/python -m bench.soak --seconds $(or $(SECONDS_LONG),600)
+soak: $(VENV)/.dev ## load the stack for SOAK_SECONDS (600) and watch memory, handles, ledger
+	@$(BIN)/python -m bench.soak --seconds $(or $(SOAK_SECONDS),600)
 
 docs: $(VENV)/.dev ## write the generated references again
 	$(BIN)/python -m tools.reference

@@ -1,0 +1,1 @@
+"""What `make check` and `make sbom` run: tools of this repository, no part of the product."""
