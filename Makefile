@@ -10,7 +10,7 @@ unexport PYTHONPATH PYTHONHOME
 
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check \
 	--require-hashes --no-deps --only-binary :all:
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --no-strip-extras --custom-compile-command "make lock" $(LOCK_FLAGS)
@@ -74,12 +74,12 @@ $(VENV)/.build: requirements/build.txt
 	@test -x $(BIN)/python || "$$(tools/find_python)" -m venv $(VENV)
 	@echo "Installing Second Basket into $(VENV) (once; locked, with hashes)"
 	@$(INSTALL) -r requirements/build.txt
-	@$(BIN)/python -m pip uninstall --quiet --yes setuptools
+	@$(BIN)/python -m pip uninstall -qq --yes setuptools
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.build requirements/run.txt pyproject.toml
 	@$(INSTALL) -r requirements/run.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
 		--no-deps --no-build-isolation --no-index --editable .
 	@touch $@
 

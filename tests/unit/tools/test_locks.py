@@ -71,7 +71,7 @@ def test_an_index_option_in_a_lock_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unlocked_package_is_named() -> None:
-    pins = [pin for pin in locks.read_lock(locks.ROOT / "requirements/dev.txt")]
+    pins = locks.read_lock(locks.ROOT / "requirements/dev.txt")
     without = [pin for pin in pins if pin.name != "msgspec"]
     assert any("msgspec" in problem for problem in locks.check_installed(without))
     assert not any("msgspec" in problem for problem in locks.check_installed(pins))
