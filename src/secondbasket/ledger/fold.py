@@ -1,0 +1,185 @@
+"""Moves the journal into the database, each entry exactly once.
+
+A batch of lines, the sums they change and the position they reach are one
+transaction. The entries' own ids make it idempotent, so a segment that is read
+again from its start (after a restored backup, or a crash before its deletion)
+changes nothing.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+from sqlalchemy import Column, Connection, delete, insert, select
+
+from secondbasket.core.clock import parse, timestamp
+from secondbasket.core.decision import Decision
+from secondbasket.core.receipt import Receipt
+from secondbasket.errors import StoreError
+from secondbasket.ledger.journal import Journal, decode
+from secondbasket.stores.database import Database
+from secondbasket.stores.schema import decisions, journal_positions, receipts, rollups
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_WAIT_SECONDS = 30.0
+_ABOUT = ("hour", "key_id", "basket", "upstream", "currency")
+_SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
+
+
+class Fold:
+    """One journal's way into one database."""
+
+    def __init__(
+        self, journal: Journal, database: Database, *, batch_bytes: int = 128 * 1024
+    ) -> None:
+        self._journal = journal
+        self._database = database
+        self._batch_bytes = batch_bytes
+        add = database.insert(rollups)
+        self._add_sums = add.on_conflict_do_update(
+            index_elements=_ABOUT,
+            set_={name: rollups.c[name] + add.excluded[name] for name in _SUMS},
+        )
+        move = database.insert(journal_positions)
+        self._set_position = move.on_conflict_do_update(
+            index_elements=("segment",), set_={"position": move.excluded.position}
+        )
+        self._lock = anyio.Lock()
+        self._folded: int | None = None
+
+    async def fold(self) -> None:
+        """Whatever was appended before this call is in the database when it returns.
+
+        Raises StoreError; the journal then keeps what is not yet there.
+        """
+        async with self._lock:
+            appended = self._journal.appended
+            if appended == self._folded:
+                return
+            while not await self._database.write(self._fold_batch):
+                pass
+            self._folded = appended
+
+    async def run(self, interval_seconds: float = 0.25) -> None:
+        """Fold again and again until cancelled; a failing database is asked ever more rarely."""
+        wait = interval_seconds
+        while True:
+            await anyio.sleep(wait)
+            try:
+                await self.fold()
+                wait = interval_seconds
+            except StoreError as exc:
+                wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+                _log.error("the journal waits, %.1f s until the next attempt: %s", wait, exc)
+
+    def _fold_batch(self, connection: Connection) -> bool:
+        """Fold some lines of the oldest segment that has any; True when none had."""
+        segments = self._journal.segments
+        positions = {
+            row.segment: row.position for row in connection.execute(select(journal_positions))
+        }
+        for segment in segments:
+            start = positions.get(segment.name, 0)
+            lines = self._lines(segment, start)
+            if lines:
+                self._apply(connection, segment, start, lines)
+                self._move(connection, segment, start + len(lines))
+                return False
+            if segment != segments[-1]:
+                # An earlier batch has committed all of it. Should this one fail, a position
+                # without a segment stays behind, which nobody asks for.
+                self._journal.remove(segment)
+                connection.execute(
+                    delete(journal_positions).where(journal_positions.c.segment == segment.name)
+                )
+        return True
+
+    def _lines(self, segment: Path, start: int) -> bytes:
+        """Whole lines from `start` on, about a batch of them; b'' where there are none."""
+        with segment.open("rb") as file:
+            file.seek(start)
+            content = file.read(self._batch_bytes) + file.readline()
+        return content[: content.rfind(b"\n") + 1]
+
+    def _apply(self, connection: Connection, segment: Path, start: int, lines: bytes) -> None:
+        happened: dict[str, Receipt] = {}
+        decided: dict[str, Decision] = {}
+        position = start
+        for line in lines.splitlines(keepends=True):
+            try:
+                entry = decode(line[:-1])
+            except ValueError as exc:
+                entry = _set_aside(segment, position, line, str(exc))
+            if isinstance(entry, Receipt):
+                happened.setdefault(entry.request_id, entry)
+            else:
+                decided.setdefault(entry.id, entry)
+            position += len(line)
+        fresh = _fresh(connection, receipts.c.request_id, happened)
+        if fresh:
+            rows = [_row(happened[request_id]) for request_id in fresh]
+            connection.execute(insert(receipts), rows)
+            self._add_up(connection, rows)
+        fresh = _fresh(connection, decisions.c.id, decided)
+        if fresh:
+            connection.execute(insert(decisions), [_decision_row(decided[id_]) for id_ in fresh])
+
+    def _add_up(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+        sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(_SUMS))
+        for row in rows:
+            hour = row["created_at"][:13]
+            about = (hour, row["key_id"], row["basket"], row["upstream"], row["currency"])
+            total = sums[about]
+            total[0] += 1
+            for index, name in enumerate(_SUMS[1:], start=1):
+                total[index] += row[name]
+        # In one order everywhere, so that two nodes on one database cannot deadlock.
+        connection.execute(
+            self._add_sums,
+            [
+                dict(zip(_ABOUT, about, strict=True)) | dict(zip(_SUMS, total, strict=True))
+                for about, total in sorted(sums.items())
+            ],
+        )
+
+    def _move(self, connection: Connection, segment: Path, position: int) -> None:
+        connection.execute(self._set_position, {"segment": segment.name, "position": position})
+
+
+def _fresh(connection: Connection, column: Column[str], ids: Iterable[str]) -> list[str]:
+    """Those of `ids` that the table does not hold yet, in their order."""
+    wanted = list(ids)
+    known = set(connection.scalars(select(column).where(column.in_(wanted)))) if wanted else set()
+    return [id_ for id_ in wanted if id_ not in known]
+
+
+def _row(receipt: Receipt) -> dict[str, Any]:
+    row = msgspec.structs.asdict(receipt)
+    row["created_at"] = timestamp(parse(receipt.created_at))
+    return row
+
+
+def _decision_row(decision: Decision) -> dict[str, Any]:
+    row = msgspec.structs.asdict(decision)
+    row["at"] = timestamp(parse(decision.at))
+    row["detail"] = msgspec.json.encode(decision.detail).decode()
+    return row
+
+
+def _set_aside(segment: Path, position: int, line: bytes, reason: str) -> Decision:
+    """A damaged line may be a lost receipt: the ledger itself says so, and its bytes are kept."""
+    aside = segment.with_suffix(f".{position}.damaged")
+    aside.write_bytes(line)
+    _log.error("journal line set aside as %s: %s", aside.name, reason)
+    return Decision(
+        id=f"dec_{aside.stem}",
+        kind="journal_damaged",
+        subject=aside.name,
+        outcome="set_aside",
+        detail={"reason": reason, "bytes": str(len(line))},
+    )
