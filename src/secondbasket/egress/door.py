@@ -22,7 +22,6 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import aiohttp
-import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from anyio import to_thread
 from yarl import URL
@@ -38,14 +37,6 @@ from secondbasket.policy.destinations import (
 
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _NO_LIMIT_BUT_CONNECTING = aiohttp.ClientTimeout(total=None, sock_connect=10)
-
-
-class Proxy(msgspec.Struct, frozen=True):
-    """A corporate HTTP proxy. `user` and `password` are empty where it asks for none."""
-
-    url: URL
-    user: str = ""
-    password: str = ""
 
 
 class Door:
@@ -73,7 +64,7 @@ class Door:
         self.gate = Gate(
             rules,
             record,
-            proxy=destination_of(self.proxy.url) if self.proxy else None,
+            proxy=destination_of(self.proxy) if self.proxy else None,
             offline=offline,
             resolve=resolve,
         )
@@ -115,10 +106,7 @@ class Door:
             response_class=_counted_by(self.gate),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_LIMIT_BUT_CONNECTING,
-            proxy=proxy.url if proxy else None,
-            proxy_auth=aiohttp.BasicAuth(proxy.user, proxy.password)
-            if proxy and proxy.user
-            else None,
+            proxy=proxy,
             trust_env=False,
         )
 
@@ -210,7 +198,8 @@ def _counted_by(gate: Gate) -> type[aiohttp.ClientResponse]:
     return CountedResponse
 
 
-def _read_proxy(text: str) -> Proxy:
+def _read_proxy(text: str) -> URL:
+    """The proxy's URL, user and password included; only here may a URL carry them."""
     scheme, separator, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     credentials, _, place = authority.rpartition("@")
@@ -222,7 +211,7 @@ def _read_proxy(text: str) -> Proxy:
             "The proxy setting is not a URL that can be used.",
             hint="Write http://host:port or http://user:password@host:port.",
         ) from exc
-    return Proxy(url, unquote(user), unquote(password))
+    return url.with_user(unquote(user)).with_password(unquote(password)) if user else url
 
 
 def _trust(ca_bundle: Path | None) -> ssl.SSLContext:

@@ -59,8 +59,11 @@ def _transport(door: Door, purpose: str, *, proxied: bool) -> httpx2.HTTPTranspo
     transport = httpx2.HTTPTransport(verify=door.tls, trust_env=False)
     proxy = None
     if proxied and door.proxy is not None:
-        credentials = (door.proxy.user, door.proxy.password) if door.proxy.user else None
-        proxy = httpcore2.Proxy(str(door.proxy.url), auth=credentials)
+        proxy = httpcore2.Proxy(
+            str(door.proxy.with_user(None)),
+            auth=(door.proxy.user, door.proxy.password or "") if door.proxy.user else None,
+            ssl_context=door.tls if door.proxy.scheme == "https" else None,
+        )
     # httpx hands httpcore no network backend, the seam where a connection is dialled, so the
     # pool it made is replaced by one that has ours.
     transport._pool = httpcore2.ConnectionPool(  # noqa: SLF001
