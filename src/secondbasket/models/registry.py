@@ -3,7 +3,6 @@
 import difflib
 import os
 import re
-import tempfile
 import threading
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 
 from secondbasket.core.model import ModelRecord
 from secondbasket.errors import BadModelFile, Conflict, InvalidRequest, ModelNotFound
+from secondbasket.models.disk import disk_errors
 from secondbasket.models.store import flush_folder
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
@@ -112,14 +112,11 @@ class Registry:
 
     def _write(self, path: Path, record: ModelRecord) -> None:
         text = msgspec.json.format(msgspec.json.encode(record), indent=2)
-        descriptor, draft = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=".draft")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, path)
-        except BaseException:
-            os.unlink(draft)
-            raise
+        # `list` looks for *.json: a draft that a crash left is nobody's manifest.
+        draft = path.with_suffix(".draft")
+        with disk_errors(self._folder), draft.open("wb") as file:
+            file.write(text + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
         flush_folder(self._folder)

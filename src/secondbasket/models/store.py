@@ -25,7 +25,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BLOCK = 4 * 1024 * 1024
 
 
-def sha256_of(path: Path, progress: Callable[[int], None] = lambda received: None) -> str:
+def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     """The sha256 (hex) of a file's bytes; `progress` is told the bytes read so far."""
     digest = hashlib.sha256()
     received = 0
@@ -33,7 +33,8 @@ def sha256_of(path: Path, progress: Callable[[int], None] = lambda received: Non
         while block := file.read(_BLOCK):
             digest.update(block)
             received += len(block)
-            progress(received)
+            if progress is not None:
+                progress(received)
     return digest.hexdigest()
 
 
@@ -67,30 +68,21 @@ class Store:
         path = self.path_of(file.sha256)
         return path.is_file() and path.stat().st_size == file.size
 
-    def put(self, path: Path, name: str, expected: str | None = None) -> ModelFile:
-        """Move the file at `path` into the store, as the model's file `name`.
+    def put(self, path: Path, name: str, sha256: str) -> ModelFile:
+        """Move the file at `path`, the model's file `name`, into the store.
 
-        `path` must lie on the store's own disk (see `partial`). Raises
-        DigestMismatch, and leaves the file where it is, when its sha256 is not
-        `expected`.
+        `sha256` is what `sha256_of` has just found there, and `path` lies on
+        the store's own disk (see `partial`).
         """
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        sha256 = sha256_of(path)
-        if expected is not None and sha256 != expected:
-            raise DigestMismatch(
-                f"{name} has sha256 {sha256}, not {expected} as promised.",
-                hint="The file was damaged or replaced on its way; nothing was installed.",
-            )
         size = path.stat().st_size
         path.chmod(0o444)
-        os.replace(path, self.path_of(sha256))
+        path.replace(self.path_of(sha256))
         flush_folder(self._blobs)
         return ModelFile(name=name, sha256=sha256, size=size)
 
-    def verify(
-        self, file: ModelFile, progress: Callable[[int], None] = lambda received: None
-    ) -> None:
+    def verify(self, file: ModelFile, progress: Callable[[int], None] | None = None) -> None:
         """Read the blob of `file` again. Raises DigestMismatch naming the file that changed."""
         path = self.path_of(file.sha256)
         if not path.is_file():

