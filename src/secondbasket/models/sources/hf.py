@@ -8,17 +8,20 @@ commit first, and that commit is what is fetched and written down.
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
+import msgspec
 
 from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress
 from secondbasket.egress.door import Door
-from secondbasket.egress.httpx_client import httpx_client
 from secondbasket.errors import InvalidRequest
 from secondbasket.models.progress import Report
 from secondbasket.models.sources.download import download
-from secondbasket.models.sources.hub import Hub
 from secondbasket.models.sources.options import SourceOptions
+
+if TYPE_CHECKING:
+    from secondbasket.models.sources.hub import Hub
 
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _COORDINATE = re.compile(
@@ -28,26 +31,44 @@ _COORDINATE = re.compile(
 )
 
 
+class HubCoordinate(msgspec.Struct, frozen=True):
+    """A parsed coordinate. `path` is the file's in the repository, `name` its last part."""
+
+    repository: str
+    path: str
+    name: str
+    revision: str
+
+
+def parse_coordinate(coordinate: str) -> HubCoordinate:
+    """Raises InvalidRequest."""
+    found = _COORDINATE.fullmatch(coordinate)
+    if found is None:
+        raise InvalidRequest(
+            f"'hf:{coordinate}' is not a coordinate.",
+            hint="Write hf:OWNER/REPOSITORY/FILE, with @REVISION to pin it.",
+        )
+    return HubCoordinate(
+        found["repository"], found["path"], found["name"], found["revision"] or "main"
+    )
+
+
 class HubSource:
     """Metadata from `hub`, bytes through `door`."""
 
     scheme = "hf"
 
-    def __init__(self, hub: Hub, door: Door) -> None:
+    def __init__(self, hub: "Hub", door: Door) -> None:
         self._hub = hub
         self._door = door
 
     async def fetch(self, coordinate: str, into: Path, report: Report) -> Fetched:
-        found = _COORDINATE.fullmatch(coordinate)
-        if found is None:
-            raise InvalidRequest(
-                f"'hf:{coordinate}' is not a coordinate.",
-                hint="Write hf:OWNER/REPOSITORY/FILE, with @REVISION to pin it.",
-            )
-        repository, path, name = found["repository"], found["path"], found["name"]
-        revision = found["revision"] or "main"
+        wanted = parse_coordinate(coordinate)
+        name = wanted.name
         report(PullProgress(name, 0, None, "resolving"))
-        file = await anyio.to_thread.run_sync(self._hub.describe, repository, path, revision)
+        file = await anyio.to_thread.run_sync(
+            self._hub.describe, wanted.repository, wanted.path, wanted.revision
+        )
         await download(
             self._door,
             file.url,
@@ -59,16 +80,19 @@ class HubSource:
         return Fetched(
             files=(FetchedFile(name=name, path=into / name),),
             provenance={
-                "repository": repository,
-                "revision": revision,
+                "repository": wanted.repository,
+                "revision": wanted.revision,
                 "commit": file.commit,
-                "file": path,
+                "file": wanted.path,
             },
             licence=file.licence,
         )
 
 
 def create(options: SourceOptions) -> ModelSource:
+    from secondbasket.egress.httpx_client import httpx_client  # noqa: PLC0415
+    from secondbasket.models.sources.hub import Hub  # noqa: PLC0415
+
     hub = Hub(
         endpoint=options.hub_endpoint,
         token=options.hub_token,
