@@ -26,7 +26,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from anyio import to_thread
 from yarl import URL
 
-from secondbasket.egress.gate import EgressDecision, Gate, Resolve, resolve_with_system
+from secondbasket.core.decision import Decision
+from secondbasket.egress.gate import Gate, Resolve, resolve_with_system
 from secondbasket.errors import EgressRefused, SettingsError
 from secondbasket.policy.destinations import (
     Destination,
@@ -52,7 +53,7 @@ class Door:
     def __init__(
         self,
         rules: DestinationRules,
-        record: Callable[[EgressDecision], None],
+        record: Callable[[Decision], None],
         *,
         proxy: str | None = None,
         ca_bundle: Path | None = None,

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 import msgspec
 
+from secondbasket.core.decision import Decision
 from secondbasket.errors import EgressRefused
 from secondbasket.policy.destinations import (
     Address,
@@ -28,16 +29,6 @@ _HINTS = {
 _NOT_PUBLIC = "If this place is yours, name it as inside in the configuration."
 
 
-class EgressDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer of the door. `address` is empty where it was given without resolving."""
-
-    purpose: str
-    destination: str
-    address: str
-    allowed: bool
-    rule: str
-
-
 class Traffic(msgspec.Struct):
     """Bytes of request and response bodies exchanged with one destination."""
 
@@ -53,14 +44,15 @@ def resolve_with_system(host: str, port: int) -> list[str]:
 class Gate:
     """Decides by `rules`, tells `record` every decision that it has not told before.
 
-    `record` is called on the event loop and on worker threads, and must not
-    block. `proxy` is where the corporate proxy listens, if there is one.
+    Its detail holds the purpose, the rule, and the address where one was
+    judged. `record` is called on the event loop and on worker threads, and
+    must not block. `proxy` is where the corporate proxy listens, if there is one.
     """
 
     def __init__(
         self,
         rules: DestinationRules,
-        record: Callable[[EgressDecision], None],
+        record: Callable[[Decision], None],
         *,
         proxy: Destination | None,
         offline: bool,
@@ -71,7 +63,7 @@ class Gate:
         self._proxy = proxy
         self._offline = offline
         self._resolve = resolve
-        self._told: set[EgressDecision] = set()
+        self._told: set[tuple[str, str, str, Verdict]] = set()
         self._traffic: dict[Destination, Traffic] = {}
 
     def is_inside(self, destination: Destination) -> bool:
@@ -126,16 +118,18 @@ class Gate:
     def _tell(
         self, purpose: str, destination: Destination, address: Address | None, verdict: Verdict
     ) -> None:
-        decision = EgressDecision(
-            purpose=purpose,
-            destination=str(destination),
-            address=str(address) if address else "",
-            allowed=verdict.allowed,
-            rule=verdict.rule,
-        )
-        if decision in self._told:
+        known = (purpose, str(destination), str(address or ""), verdict)
+        if known in self._told:
             return
         if len(self._told) >= _DECISIONS_REMEMBERED:
             self._told.clear()
-        self._told.add(decision)
-        self._record(decision)
+        self._told.add(known)
+        _, subject, dialled, _ = known
+        self._record(
+            Decision(
+                kind="egress",
+                subject=subject,
+                outcome="allowed" if verdict.allowed else "refused",
+                detail={"purpose": purpose, "address": dialled, "rule": verdict.rule},
+            )
+        )

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from anyio import to_thread
 
+from secondbasket.core.decision import Decision
 from secondbasket.egress.door import Door
-from secondbasket.egress.gate import EgressDecision
 from secondbasket.egress.httpx_client import httpx_client
 
 Fetch = Callable[..., Awaitable[tuple[int, bytes]]]
@@ -72,7 +72,7 @@ def names() -> Names:
 
 
 @pytest.fixture
-def told() -> list[EgressDecision]:
+def told() -> list[Decision]:
     """Where a door under test puts its decisions."""
     return []
 

@@ -14,8 +14,8 @@ import pytest
 import trustme
 from aiohttp import web
 
+from secondbasket.core.decision import Decision
 from secondbasket.egress.door import Door
-from secondbasket.egress.gate import EgressDecision
 from secondbasket.errors import EgressRefused, SettingsError
 from secondbasket.policy.destinations import Destination, DestinationRules
 from tests.unit.egress.conftest import Fetch, Names, Served
@@ -58,14 +58,14 @@ async def opened(door: Door) -> AsyncIterator[Door]:
     ],
 )
 async def test_no_spelling_of_a_forbidden_place_is_dialled(
-    host: str, fetch: Fetch, serve: Serve, told: list[EgressDecision]
+    host: str, fetch: Fetch, serve: Serve, told: list[Decision]
 ) -> None:
     victim = await serve(hello)
     async with opened(Door(DestinationRules(), told.append)) as door:
         with pytest.raises((EgressRefused, httpx2.InvalidURL)):
             await fetch(door, f"http://{host}:{victim.port}/")
     assert victim.requests == []
-    assert all(not decision.allowed for decision in told)
+    assert all(decision.outcome == "refused" for decision in told)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ async def test_no_spelling_of_a_forbidden_place_is_dialled(
     ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "fe80::1", "0.0.0.0"],
 )
 async def test_a_name_that_resolves_inside_is_refused(
-    answer: str, fetch: Fetch, serve: Serve, names: Names, told: list[EgressDecision]
+    answer: str, fetch: Fetch, serve: Serve, names: Names, told: list[Decision]
 ) -> None:
     victim = await serve(hello)
     names.answers["evil.example"] = [[answer]]
@@ -82,15 +82,16 @@ async def test_a_name_that_resolves_inside_is_refused(
             await fetch(door, f"http://evil.example:{victim.port}/")
     assert victim.requests == []
     (decision,) = told
-    assert (decision.destination, decision.address, decision.allowed) == (
+    assert (decision.kind, decision.subject, decision.outcome) == (
+        "egress",
         f"evil.example:{victim.port}",
-        str(ip_address(answer)),
-        False,
+        "refused",
     )
+    assert decision.detail["address"] == str(ip_address(answer))
 
 
 async def test_one_forbidden_answer_among_good_ones_closes_the_door(
-    fetch: Fetch, serve: Serve, names: Names, told: list[EgressDecision]
+    fetch: Fetch, serve: Serve, names: Names, told: list[Decision]
 ) -> None:
     victim = await serve(hello)
     names.answers["mixed.example"] = [["93.184.216.34", "127.0.0.1"]]
@@ -101,7 +102,7 @@ async def test_one_forbidden_answer_among_good_ones_closes_the_door(
 
 
 async def test_rebinding_finds_no_second_lookup(
-    fetch: Fetch, serve: Serve, names: Names, told: list[EgressDecision]
+    fetch: Fetch, serve: Serve, names: Names, told: list[Decision]
 ) -> None:
     """The name answers with a permitted address first and with the victim's ever after."""
     good = await serve(hello)
@@ -116,7 +117,7 @@ async def test_rebinding_finds_no_second_lookup(
 
 
 async def test_a_redirect_to_a_forbidden_place_is_refused(
-    fetch: Fetch, serve: Serve, told: list[EgressDecision]
+    fetch: Fetch, serve: Serve, told: list[Decision]
 ) -> None:
     victim = await serve(hello)
 
@@ -133,7 +134,7 @@ async def test_a_redirect_to_a_forbidden_place_is_refused(
 
 
 async def test_credentials_stay_behind_when_a_redirect_leaves_the_origin(
-    fetch: Fetch, serve: Serve, told: list[EgressDecision]
+    fetch: Fetch, serve: Serve, told: list[Decision]
 ) -> None:
     delivery = await serve(hello)
 
@@ -152,7 +153,7 @@ async def test_credentials_stay_behind_when_a_redirect_leaves_the_origin(
 
 
 async def test_the_environment_names_no_proxy(
-    fetch: Fetch, serve: Serve, told: list[EgressDecision], monkeypatch: pytest.MonkeyPatch
+    fetch: Fetch, serve: Serve, told: list[Decision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = await serve(hello)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
@@ -163,7 +164,7 @@ async def test_the_environment_names_no_proxy(
 
 
 async def test_offline_refuses_even_the_inside(
-    fetch: Fetch, serve: Serve, names: Names, told: list[EgressDecision]
+    fetch: Fetch, serve: Serve, names: Names, told: list[Decision]
 ) -> None:
     place = await serve(hello)
     rules = DestinationRules([Destination("127.0.0.1", place.port)])
@@ -173,11 +174,11 @@ async def test_offline_refuses_even_the_inside(
                 await fetch(door, f"http://{host}:{place.port}/")
     assert place.requests == []
     assert names.asked == []
-    assert [decision.rule for decision in told] == ["offline", "offline"]
+    assert [decision.detail["rule"] for decision in told] == ["offline", "offline"]
 
 
 async def test_decisions_are_told_once_and_bytes_are_counted(
-    fetch: Fetch, serve: Serve, told: list[EgressDecision]
+    fetch: Fetch, serve: Serve, told: list[Decision]
 ) -> None:
     place = await serve(hello)
     destination = Destination("127.0.0.1", place.port)
@@ -185,12 +186,12 @@ async def test_decisions_are_told_once_and_bytes_are_counted(
         for _ in range(3):
             await fetch(door, f"http://127.0.0.1:{place.port}/")
         assert door.gate.traffic(destination).received == 3 * len(b"hello")
-    assert {(decision.allowed, decision.rule) for decision in told} == {(True, "inside: loopback")}
-    assert len(told) == 1
+    (decision,) = told
+    assert (decision.outcome, decision.detail["rule"]) == ("allowed", "inside: loopback")
 
 
 async def test_an_abandoned_answer_is_counted_as_far_as_it_came(
-    serve: Serve, told: list[EgressDecision]
+    serve: Serve, told: list[Decision]
 ) -> None:
     never = asyncio.Event()
 
@@ -212,9 +213,7 @@ async def test_an_abandoned_answer_is_counted_as_far_as_it_came(
     never.set()
 
 
-async def test_a_bound_session_keeps_to_its_origin(
-    serve: Serve, told: list[EgressDecision]
-) -> None:
+async def test_a_bound_session_keeps_to_its_origin(serve: Serve, told: list[Decision]) -> None:
     async def redirect(request: web.Request) -> web.Response:
         raise web.HTTPTemporaryRedirect("/v1/moved")
 
@@ -234,7 +233,7 @@ async def test_a_bound_session_keeps_to_its_origin(
 
 
 async def test_a_private_authority_is_trusted_only_where_it_is_named(
-    fetch: Fetch, serve: Serve, names: Names, told: list[EgressDecision], tmp_path: Path
+    fetch: Fetch, serve: Serve, names: Names, told: list[Decision], tmp_path: Path
 ) -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -290,7 +289,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def test_behind_a_proxy_only_the_proxy_is_dialled(
-    fetch: Fetch, serve: Serve, names: Names, told: list[EgressDecision], tmp_path: Path
+    fetch: Fetch, serve: Serve, names: Names, told: list[Decision], tmp_path: Path
 ) -> None:
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -318,7 +317,9 @@ async def test_behind_a_proxy_only_the_proxy_is_dialled(
         await door.aclose()
     assert set(names.asked) == {"proxy.internal"}
     assert [line.split()[1] for line in proxy.seen] == ["hub.example:443", "http://plain.example/x"]
-    assert ("proxy", True) in {(decision.rule, decision.allowed) for decision in told}
+    assert ("proxy", "allowed") in {
+        (decision.detail["rule"], decision.outcome) for decision in told
+    }
     async with opened(door):
         session = door.session("upstream", base_url=f"http://127.0.0.1:{inside.port}")
         async with session.get("/") as answer:
@@ -327,7 +328,7 @@ async def test_behind_a_proxy_only_the_proxy_is_dialled(
 
 
 async def test_a_name_without_an_address_is_an_ordinary_connection_error(
-    fetch: Fetch, told: list[EgressDecision]
+    fetch: Fetch, told: list[Decision]
 ) -> None:
     def nobody(host: str, port: int) -> list[str]:
         raise OSError(-2, "Name or service not known")

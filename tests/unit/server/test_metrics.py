@@ -1,0 +1,114 @@
+import time
+
+import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+
+from secondbasket.core.receipt import Receipt
+from secondbasket.server.metrics import Metrics
+
+RECEIPT = Receipt(
+    request_id="req_1",
+    created_at="2026-11-22T10:00:00.000Z",
+    operation="chat",
+    key_id="key_secret",
+    key_name="alice",
+    basket="default",
+    upstream="local",
+    model="m",
+    digest="",
+    engine="e",
+    chip="cpu",
+    provider="local",
+    law="local",
+    outcome="completed",
+    input_tokens=10,
+    output_tokens=4,
+    cached_input_tokens=0,
+    cost=2_500_000_000,
+    currency="USD",
+    duration_ms=300.0,
+    first_token_ms=20.0,
+)
+
+
+def build(**present: int) -> Metrics:
+    return Metrics(version="1.2.3", in_flight=lambda: 7, replicas=lambda: present)
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float:
+    (found,) = (
+        value
+        for (sample, known), value in samples(metrics).items()
+        if sample == name and known >= set(labels.items())
+    )
+    return found
+
+
+def test_a_receipt_is_added_to_every_series() -> None:
+    metrics = build()
+    metrics.observe(RECEIPT)
+    metrics.observe(msgspec.structs.replace(RECEIPT, request_id="req_2", first_token_ms=None))
+    metrics.observe(msgspec.structs.replace(RECEIPT, outcome="client_closed", output_tokens=1))
+    assert value(metrics, "secondbasket_requests_total", outcome="completed") == 2
+    assert value(metrics, "secondbasket_requests_total", outcome="client_closed") == 1
+    assert value(metrics, "secondbasket_tokens_total", gen_ai_token_type="input") == 30
+    assert value(metrics, "secondbasket_tokens_total", gen_ai_token_type="output") == 9
+    assert value(metrics, "secondbasket_cost_total", currency="USD") == 7.5
+    duration = "gen_ai_server_request_duration_seconds"
+    assert value(metrics, f"{duration}_count", gen_ai_operation_name="chat") == 3
+    assert value(metrics, f"{duration}_bucket", le="0.32") == 3
+    assert value(metrics, f"{duration}_bucket", le="0.16") == 0
+    assert value(metrics, "gen_ai_server_time_to_first_token_seconds_count") == 2
+
+
+def test_the_present_is_asked_at_each_reading() -> None:
+    replicas = {"ready": 1}
+    metrics = Metrics(version="1.2.3", in_flight=lambda: 7, replicas=lambda: replicas)
+    assert value(metrics, "secondbasket_requests_in_flight") == 7
+    assert value(metrics, "secondbasket_replicas", state="ready") == 1
+    replicas["ready"] = 0
+    assert value(metrics, "secondbasket_replicas", state="ready") == 0
+    assert value(metrics, "secondbasket_build_info", version="1.2.3") == 1
+
+
+def test_refusals_are_counted_by_code() -> None:
+    metrics = build()
+    metrics.refused("invalid_api_key")
+    metrics.refused("invalid_api_key")
+    assert value(metrics, "secondbasket_refusals_total", code="invalid_api_key") == 2
+
+
+def test_keys_and_requests_are_no_labels() -> None:
+    metrics = build()
+    metrics.observe(RECEIPT)
+    text = metrics.exposition()
+    for secret in (b"key_secret", b"alice", b"req_1"):
+        assert secret not in text
+
+
+def test_two_of_them_do_not_share_series() -> None:
+    one, other = build(), build()
+    one.observe(RECEIPT)
+    assert b"secondbasket_requests_total{" not in other.exposition()
+
+
+def test_observing_takes_microseconds() -> None:
+    metrics = build()
+    metrics.observe(RECEIPT)
+    rounds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(1000):
+            metrics.observe(RECEIPT)
+        rounds.append((time.perf_counter() - start) / 1000)
+    assert min(rounds) < 50e-6, f"{min(rounds) * 1e6:.1f} µs a receipt"
+    print(f"{min(rounds) * 1e6:.1f} µs a receipt")
