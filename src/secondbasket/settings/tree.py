@@ -1,0 +1,300 @@
+"""What can be set, with its unit, its default and what it is for.
+
+`basket settings`, ``docs/settings.md`` and the names of the environment
+variables are all made from these classes.
+"""
+
+import ipaddress
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from secondbasket.core.model import ModelTask
+
+MIB = 1024 * 1024
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """What a number counts, shown beside it."""
+
+    name: str
+
+
+class Secret:
+    """Marks a value that may hold a password: it is masked wherever settings are shown."""
+
+
+Count = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0), Unit("seconds")]
+Bytes = Annotated[int, Field(gt=0), Unit("bytes")]
+Mebibytes = Annotated[int, Field(ge=0), Unit("MiB")]
+Tokens = Annotated[int, Field(gt=0), Unit("tokens")]
+PricePerMillion = Annotated[
+    Decimal, Field(ge=0, max_digits=15), Unit("currency units per million tokens")
+]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Does only this machine reach `host`? Names other than 'localhost' count as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class ServerSettings(Section):
+    """Where the API and the console listen, and what they accept."""
+
+    allow_remote: bool = Field(
+        default=False,
+        description="Consent to listen on an address that other machines can reach."
+        " Keys are required either way.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=8400, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names that a request's Host header may carry besides server.host and the"
+        " loopback names.",
+    )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file with the certificate chain; HTTPS is spoken when it is set.",
+    )
+    tls_key: Path | None = Field(
+        default=None,
+        description="PEM file with the certificate's private key, without a passphrase.",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For and"
+        " X-Forwarded-Proto are believed.",
+    )
+    max_body_bytes: Bytes = Field(default=8 * MIB, description="Largest request body that is read.")
+    client_stall_seconds: Seconds = Field(
+        default=30.0,
+        description="How long a client may leave its stream unread before it is closed.",
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _consent_to_remote(cls, host: str, info: ValidationInfo) -> str:
+        if not is_loopback(host) and not info.data.get("allow_remote", False):
+            raise ValueError(
+                f"{host!r} can be reached from other machines;"
+                " set server.allow_remote = true to consent"
+            )
+        return host
+
+    @field_validator("tls_key")
+    @classmethod
+    def _complete_tls(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if (key is None) != (info.data.get("tls_certificate") is None):
+            raise ValueError("server.tls_certificate and server.tls_key go together")
+        return key
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _parse_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ipaddress.ip_network(network)
+        return networks
+
+
+class ModelSettings(Section):
+    """Which models answer."""
+
+    default_chat: str = Field(
+        default="smollm2-135m-instruct",
+        description="The chat model that is loaded at start and that `basket chat` asks.",
+    )
+    default_embedding: str = Field(
+        default="all-minilm-l6-v2",
+        description="The embedding model that is loaded at start; empty for none.",
+    )
+    serve: tuple[str, ...] = Field(
+        default=(), description="Further installed models to load at start, by name."
+    )
+    catalogue: Path | None = Field(
+        default=None, description="A catalogue file whose entries are added to the built-in ones."
+    )
+
+
+class EngineSettings(Section):
+    """How models are run. What is not set is chosen for the chip and the model."""
+
+    context_tokens: Tokens | None = Field(default=None, description="Context of each slot.")
+    slots: Count | None = Field(
+        default=None, description="Answers that one model writes at a time."
+    )
+    threads: Count | None = Field(default=None, description="CPU threads of one engine.")
+    cache_mib: Mebibytes | None = Field(
+        default=None, description="Memory that one engine may keep prompts of finished calls in."
+    )
+    start_timeout_seconds: Seconds = Field(
+        default=120.0, description="How long an engine may take to load its model."
+    )
+    drain_seconds: Seconds = Field(
+        default=20.0, description="How long answers under way may go on once a stop was asked for."
+    )
+
+
+class PriceSettings(Section):
+    """What local compute costs, so that nothing is free by accident."""
+
+    currency: str = Field(
+        default="USD",
+        pattern=r"^[A-Z]{3}$",
+        description="ISO 4217 code of the currency of every price.",
+    )
+    local_input_per_million: PricePerMillion = Field(
+        default=Decimal("0.05"), description="Price of tokens that a local model reads."
+    )
+    local_output_per_million: PricePerMillion = Field(
+        default=Decimal("0.20"), description="Price of tokens that a local model writes."
+    )
+    local_embedding_per_million: PricePerMillion = Field(
+        default=Decimal("0.01"), description="Price of tokens that a local embedding model reads."
+    )
+
+
+class LedgerSettings(Section):
+    """How durable the memory of what happened is."""
+
+    fsync: bool = Field(
+        default=False,
+        description="Wait for the disk before an answer is declared finished: receipts then"
+        " survive a power cut, not only a crash of the process.",
+    )
+
+
+class DatabaseSettings(Section):
+    """Where keys, receipts and sums are kept."""
+
+    url: Annotated[str | None, Secret()] = Field(
+        default=None,
+        repr=False,
+        description="SQLAlchemy URL, such as postgresql+psycopg://user@host/name;"
+        " SQLite in the home when not set.",
+    )
+
+
+class EgressSettings(Section):
+    """How the outbound door reaches other machines."""
+
+    offline: bool = Field(default=False, description="Refuse every outbound connection.")
+    proxy: Annotated[str | None, Secret()] = Field(
+        default=None, repr=False, description="HTTP proxy that outbound connections go through."
+    )
+    ca_bundle: Path | None = Field(
+        default=None,
+        description="PEM file of the certificate authorities to trust, in place of the system's.",
+    )
+    allow: tuple[str, ...] = Field(
+        default=(),
+        description="HOST:PORT of destinations inside your own network that may be reached;"
+        " private addresses are refused otherwise.",
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _parse_destinations(cls, destinations: tuple[str, ...]) -> tuple[str, ...]:
+        for destination in destinations:
+            parts = urlsplit(f"//{destination}")
+            if not parts.hostname or parts.port is None or parts.path:
+                raise ValueError(f"{destination!r} is not HOST:PORT")
+        return destinations
+
+
+class LogSettings(Section):
+    """What the server says on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important messages that are written."
+    )
+    format: Literal["text", "json"] = Field(
+        default="text", description="Lines for people, or one JSON object a line."
+    )
+
+
+class UpstreamTable(Section):
+    """Something outside that answers over the OpenAI wire: ``[upstreams.NAME]``."""
+
+    base_url: str = Field(
+        pattern=r"^https?://", description="Address of its API, up to and including '/v1'."
+    )
+    model: str = Field(description="The model's name over there.")
+    provider: str = Field(description="The organisation that controls it.")
+    law: str = Field(description="The law that organisation is under, such as 'US' or 'FR'.")
+    task: ModelTask = Field(default="chat", description="What the model is for.")
+    api_key_env: str | None = Field(
+        default=None, description="Environment variable that holds the provider's key."
+    )
+    api_key_file: Path | None = Field(
+        default=None, description="File that holds the provider's key."
+    )
+    context_tokens: Tokens = Field(description="Most tokens that one call may hold.")
+    price_input_per_million: PricePerMillion = Field(description="Price of tokens read.")
+    price_output_per_million: PricePerMillion = Field(description="Price of tokens written.")
+
+    @field_validator("api_key_file")
+    @classmethod
+    def _one_key(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        if file is not None and info.data.get("api_key_env") is not None:
+            raise ValueError("give api_key_env or api_key_file, not both")
+        return file
+
+
+class BasketTable(Section):
+    """A public model name and what answers behind it: ``[baskets.NAME]``."""
+
+    upstreams: Annotated[tuple[str, ...], Field(min_length=1, max_length=1)] = Field(
+        description="The upstream that answers, by its name under [upstreams]."
+    )
+
+
+class Settings(Section):
+    """Every setting. `home` is where the data lies and where ``basket.toml`` was looked for."""
+
+    home: Path
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    prices: PriceSettings = Field(default_factory=PriceSettings)
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    egress: EgressSettings = Field(default_factory=EgressSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    upstreams: dict[str, UpstreamTable] = Field(
+        default_factory=dict, description="Upstreams outside this machine, by name."
+    )
+    baskets: dict[str, BasketTable] = Field(
+        default_factory=dict, description="Public model names served by upstreams outside, by name."
+    )
+
+    @field_validator("baskets")
+    @classmethod
+    def _know_upstreams(
+        cls, baskets: dict[str, BasketTable], info: ValidationInfo
+    ) -> dict[str, BasketTable]:
+        known = info.data.get("upstreams", {})
+        for name, basket in baskets.items():
+            for upstream in basket.upstreams:
+                if upstream not in known:
+                    listed = ", ".join(sorted(known)) or "none"
+                    raise ValueError(
+                        f"basket {name!r} names the upstream {upstream!r}; upstreams are: {listed}"
+                    )
+        return baskets
