@@ -8,6 +8,7 @@ purpose address registries (RFC 6890), NAT64 (RFC 6052), 6to4 (RFC 3056).
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -97,6 +98,7 @@ def destination_of(url: URL) -> Destination:
     return Destination(checked_host(host), port)
 
 
+@lru_cache(maxsize=1024)
 def checked_host(host: str) -> str:
     """`host` in lower case, if it is a plain name or a canonical address, or EgressRefused."""
     host = host.lower()
