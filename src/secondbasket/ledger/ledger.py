@@ -76,7 +76,7 @@ class Ledger:
         await self.fold()
         query = select(receipts).where(receipts.c.request_id == request_id)
         found = await self._all(query)
-        return _receipt(found[0]) if found else None
+        return Receipt(**found[0]) if found else None
 
     async def rows(self, *, limit: int = 100, key_id: str | None = None) -> list[Receipt]:
         """The latest receipts, newest first."""
@@ -86,7 +86,7 @@ class Ledger:
         )
         if key_id is not None:
             query = query.where(receipts.c.key_id == key_id)
-        return [_receipt(row) for row in await self._all(query.limit(limit))]
+        return [Receipt(**row) for row in await self._all(query.limit(limit))]
 
     async def decisions(self, *, limit: int = 100, kind: str | None = None) -> list[Decision]:
         """The latest decisions, newest first."""
@@ -212,10 +212,5 @@ def _usage(row: RowMapping) -> UsageRow:
     return UsageRow(**found | {name: int(found[name]) for name in _SUMS})
 
 
-def _receipt(row: RowMapping) -> Receipt:
-    return msgspec.convert(dict(row), Receipt)
-
-
 def _decision(row: RowMapping) -> Decision:
-    found = dict(row)
-    return msgspec.convert(found | {"detail": msgspec.json.decode(found["detail"])}, Decision)
+    return Decision(**dict(row) | {"detail": msgspec.json.decode(row["detail"])})

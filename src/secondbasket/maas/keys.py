@@ -8,9 +8,9 @@ it under the home's pepper, so a stolen database opens nothing.
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, insert, select, update
@@ -233,10 +233,12 @@ class Keys:
         return hmac.digest(self._pepper, secret.encode(errors="replace"), "sha256")
 
 
-def _known(row: RowMapping | dict[str, object]) -> _Known:
-    key = msgspec.convert(dict(row), Key)
+def _known(row: RowMapping | Mapping[str, Any]) -> _Known:
+    fields = dict(row)
+    digest = bytes.fromhex(fields.pop("hmac"))
+    key = Key(**fields)
     expires = None if key.expires_at is None else parse(key.expires_at).timestamp()
-    return _Known(key, bytes.fromhex(str(row["hmac"])), expires)
+    return _Known(key, digest, expires)
 
 
 def _require_within(maker: Key | None, key: Key) -> None:
