@@ -5,6 +5,7 @@ options, so that both sides differ by the gateway only.
 """
 
 import contextlib
+import os
 import secrets
 import statistics
 import subprocess
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from bench.processes import Basket
 from bench.start import local_basket
 from bench.stream import together
 from secondbasket.core.model import ModelRecord
 from secondbasket.core.ports import Engine, EngineOptions
+from secondbasket.models.registry import Registry
+from secondbasket.models.store import Store
 
 MODEL = "smollm2-135m-instruct"
 STREAMS = (1, 4, 8)
@@ -69,3 +71,59 @@ def _bodies(turn: int, count: int) -> list[bytes]:
         )
         for number in range(count)
     ]
+
+
+@contextlib.contextmanager
+def _engine_alone(model: ModelRecord, files: dict[str, Path]) -> Iterator[tuple[str, str, str]]:
+    """A child of the same plug-in with the same options: (engine version, address, key)."""
+    (point,) = entry_points(group="secondbasket.engines", name="llamacpp")
+    engine: Engine = point.load()()
+    key = secrets.token_urlsafe(32)
+    child = engine.child(model, files, OPTIONS, key)
+    with subprocess.Popen(
+        child.command,
+        env={**os.environ, **child.environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            process.stdin.write(child.configuration + b"\n")
+            process.stdin.flush()
+            word, port = process.stdout.readline().decode().split()
+            if word != "ready":
+                raise RuntimeError(f"the engine said {word!r}")
+            yield engine.version(), f"http://127.0.0.1:{port}", key
+        finally:
+            process.terminate()
+
+
+def run(*, rounds: int) -> Result:
+    basket = local_basket(
+        SECONDBASKET_ENGINE_CONTEXT_TOKENS=str(OPTIONS.context_tokens),
+        SECONDBASKET_ENGINE_SLOTS=str(OPTIONS.slots),
+        SECONDBASKET_ENGINE_THREADS=str(OPTIONS.threads),
+        SECONDBASKET_ENGINE_CACHE_MIB=str(OPTIONS.cache_mib),
+    )
+    record = Registry(basket.home / "models").get(MODEL)
+    store = Store(basket.home / "models")
+    files = {file.name: store.path_of(file.sha256) for file in record.files}
+    turns: list[Turn] = []
+    with basket.up(), _engine_alone(record, files) as (version, url, engine_key):
+        targets = {
+            "engine alone": (url, engine_key),
+            "through the gateway": (basket.url, basket.key()),
+        }
+        number = 0
+        for _ in range(rounds):
+            for streams in STREAMS:
+                number += 1
+                for name, (address, key) in targets.items():
+                    rate, answers = together(
+                        f"{address}/v1/chat/completions", key=key, bodies=_bodies(number, streams)
+                    )
+                    first = statistics.median(answer.first_ms for answer in answers)
+                    turns.append(Turn(name, streams, rate, first))
+    return Result(engine=version, turns=turns)

@@ -8,6 +8,7 @@ and the mock itself, one worker each, in turns.
 import contextlib
 import secrets
 import statistics
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -20,7 +21,7 @@ from tools.locks import ROOT
 
 CONNECTIONS = (1, 4, 16, 64)
 MODES = ("plain", "stream")
-_LITELLM = ROOT / ".cache" / "litellm" / "bin" / "litellm"
+LITELLM = ROOT / ".cache" / "litellm" / "bin" / "litellm"
 
 _LITELLM_CONFIGURATION = """\
 model_list:
@@ -75,6 +76,7 @@ class Turn(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True):
     """Every turn as measured; memory of the gateways' own processes in MiB."""
 
+    litellm: str
     turns: list[Turn]
     first_tokens: dict[str, list[FirstTokens]]
     idle_mib: dict[str, float]
@@ -133,7 +135,7 @@ def run(*, rounds: int, seconds: int) -> Result:
             running(
                 "litellm",
                 [
-                    *(str(_LITELLM), "--config", str(configuration), "--num_workers", "1"),
+                    *(str(LITELLM), "--config", str(configuration), "--num_workers", "1"),
                     *("--host", "127.0.0.1", "--port", str(port)),
                 ],
                 {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"},
@@ -174,4 +176,18 @@ def run(*, rounds: int, seconds: int) -> Result:
                     first_tokens(endpoint, key=secret, body=chat_body(stream=True), calls=200)
                 )
         loaded = {name: resident_mib(process) for name, process in processes.items()}
-    return Result(turns=turns, first_tokens=first, idle_mib=idle, loaded_mib=loaded)
+    return Result(
+        litellm=_litellm_version(),
+        turns=turns,
+        first_tokens=first,
+        idle_mib=idle,
+        loaded_mib=loaded,
+    )
+
+
+def _litellm_version() -> str:
+    ask = "from importlib.metadata import version; print(version('litellm'))"
+    told = subprocess.run(
+        [str(LITELLM.with_name("python")), "-c", ask], check=True, capture_output=True, text=True
+    )
+    return told.stdout.strip()

@@ -55,9 +55,9 @@ def _help(basket: Basket) -> float:
     return time.perf_counter() - begun
 
 
-def local_basket() -> Basket:
+def local_basket(**settings: str) -> Basket:
     """A home with the default models in its store; they are fetched once and kept."""
-    basket = Basket(WORK / "local", '[log]\nlevel = "warning"\n')
+    basket = Basket(WORK / "local", '[log]\nlevel = "warning"\n', **settings)
     for model in ("smollm2-135m-instruct", "all-minilm-l6-v2"):
         basket.run("model", "pull", model)
     return basket

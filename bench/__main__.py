@@ -1,0 +1,64 @@
+"""``python -m bench [PART…]``: measure, keep the figures, write the page."""
+
+import argparse
+import subprocess
+import sys
+import venv
+
+import msgspec
+
+from bench import engine, gateway, journal, machine, start, table
+from secondbasket.core.clock import now
+from tools.locks import ROOT
+
+PARTS = ("start", "engine", "gateway", "journal")
+
+
+def install_litellm() -> None:
+    """LiteLLM in an environment of its own, from its own hash lock; nothing when it is there."""
+    lock = ROOT / "requirements" / "litellm.txt"
+    stamp = gateway.LITELLM.parent.parent / "installed.txt"
+    if stamp.exists() and stamp.read_text() == lock.read_text():
+        return
+    print("Installing LiteLLM's proxy into .cache/litellm", file=sys.stderr)
+    venv.create(gateway.LITELLM.parent.parent, with_pip=True, clear=True)
+    subprocess.run(
+        [
+            *(str(gateway.LITELLM.with_name("python")), "-m", "pip", "install", "-qq"),
+            *("--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock)),
+        ],
+        check=True,
+    )
+    stamp.write_text(lock.read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=PARTS, default=PARTS, help="which (all)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each measurement (5)")
+    parser.add_argument("--seconds", type=int, default=3, help="length of one turn of load (3)")
+    asked = parser.parse_args()
+    parts = asked.parts
+
+    measured: dict[str, table.Figures] = {}
+    if "start" in parts:
+        measured["start"] = start.run(rounds=asked.rounds)
+    if "engine" in parts:
+        measured["engine"] = engine.run(rounds=asked.rounds)
+    if "gateway" in parts:
+        install_litellm()
+        measured["gateway"] = gateway.run(rounds=asked.rounds, seconds=asked.seconds)
+    if "journal" in parts:
+        measured["journal"] = journal.run(rounds=asked.rounds, seconds=asked.seconds)
+
+    table.RESULTS.mkdir(exist_ok=True)
+    here = machine.describe(now())
+    for name, figures in measured.items():
+        text = msgspec.json.encode(table.Measured(machine=here, figures=figures))
+        (table.RESULTS / f"{name}.json").write_bytes(msgspec.json.format(text, indent=1) + b"\n")
+    table.write()
+    print((ROOT / "docs" / "bench.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

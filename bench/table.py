@@ -1,0 +1,233 @@
+"""The figures as a page people read: docs/bench.md, and the short table of the README."""
+
+import re
+import statistics
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
+
+import msgspec
+
+from bench import engine, gateway, journal, start
+from bench.machine import Machine
+from tools.locks import ROOT
+
+RESULTS = ROOT / "bench" / "results"
+_BEGIN, _END = "<!-- bench: written by make bench -->", "<!-- /bench -->"
+
+
+Figures = engine.Result | gateway.Result | start.Result | journal.Result
+T = TypeVar("T")
+
+
+class Measured(msgspec.Struct, Generic[T], frozen=True):
+    """The figures of one part, and where and when they were taken."""
+
+    machine: Machine
+    figures: T
+
+
+def _read(name: str, kind: type[T]) -> Measured[T] | None:
+    """The newest figures of a part; None when it was never measured."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return None
+    return msgspec.json.decode(path.read_bytes(), type=Measured[kind])  # type: ignore[valid-type]
+
+
+def _spread(values: Iterable[float], digits: int = 0) -> str:
+    """The median, and the least and greatest: '812 (790 to 820)'."""
+    sorted_values = sorted(values)
+    middle = statistics.median(sorted_values)
+    return (
+        f"{middle:,.{digits}f} ({sorted_values[0]:,.{digits}f} to {sorted_values[-1]:,.{digits}f})"
+    )
+
+
+def _rows(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _engine(result: engine.Result) -> str:
+    rows = []
+    for streams in engine.STREAMS:
+        alone = result.cell("engine alone", streams, "tokens_per_second")
+        through = result.cell("through the gateway", streams, "tokens_per_second")
+        # Each turn has a partner that ran seconds before it: ratios of pairs cancel the weather.
+        ratio = statistics.median(b / a for a, b in zip(alone, through, strict=True))
+        rows.append(
+            (
+                str(streams),
+                _spread(alone, 1),
+                _spread(through, 1),
+                f"{ratio:.3f}",
+                _spread(result.cell("engine alone", streams, "first_token_ms")),
+                _spread(result.cell("through the gateway", streams, "first_token_ms")),
+            )
+        )
+    head = (
+        *("streams", "engine alone, tokens/s", "through the gateway", "ratio"),
+        *("first token alone, ms", "through"),
+    )
+    return (
+        "## The engine, alone and through the gateway\n"
+        f"{engine.MODEL}, {engine.TOKENS} tokens an answer, {result.engine}."
+        " Target: a ratio of 0.97 or more at 8 streams.\n\n" + _rows(head, rows)
+    )
+
+
+def _gateway(result: gateway.Result) -> str:
+    sections = []
+    for mode in gateway.MODES:
+        rows = [
+            (
+                str(connections),
+                target,
+                _spread(result.cell(target, mode, connections, "per_second")),
+                _spread(result.cell(target, mode, connections, "p50_ms"), 2),
+                _spread(result.cell(target, mode, connections, "p99_ms"), 2),
+            )
+            for connections in gateway.CONNECTIONS
+            for target in ("direct", "second basket", "litellm")
+        ]
+        head = ("connections", "target", "requests/s", "p50, ms", "p99, ms")
+        sections.append(f"### {mode.capitalize()} answers\n\n{_rows(head, rows)}")
+    first = _rows(
+        ("target", "first token p50, ms", "p99, ms"),
+        (
+            (
+                target,
+                _spread((turn.p50_ms for turn in turns), 2),
+                _spread((turn.p99_ms for turn in turns), 2),
+            )
+            for target, turns in result.first_tokens.items()
+        ),
+    )
+    weight = _rows(
+        ("target", "resident at rest, MiB", "after the load, MiB"),
+        (
+            (name, f"{idle:.0f}", f"{result.loaded_mib[name]:.0f}")
+            for name, idle in result.idle_mib.items()
+        ),
+    )
+    return (
+        "## The gateway against LiteLLM's proxy\n"
+        "One worker each in front of one mock upstream that answers at once; `direct` is the mock"
+        " itself. Second Basket checks a key, reserves and settles a budget and writes a ledger"
+        f" row for each call; LiteLLM {result.litellm} checks its master key and has no database."
+        "\n\n"
+        + "\n".join(sections)
+        + "\n### Time to first token, one stream at a time\n\n"
+        + first
+        + "\n### Memory of the gateway's process\n\n"
+        + weight
+    )
+
+
+def _start(result: start.Result) -> str:
+    rows = [
+        ("`basket up` to ready, files not in the page cache", _spread(result.cold_s, 2) + " s", ""),
+        ("`basket up` to ready, warm", _spread(result.warm_s, 2) + " s", "5 s"),
+        ("`basket --help`", _spread(result.help_s, 2) + " s", "0.3 s"),
+        ("gateway process at rest", f"{result.gateway_mib:.0f} MiB", "120 MB"),
+        *(
+            (f"engine process: {name}", f"{mib:.0f} MiB", "")
+            for name, mib in result.engines_mib.items()
+        ),
+    ]
+    return "## Start and weight\n\n" + _rows(("what", "measured", "target"), rows)
+
+
+def _journal(result: journal.Result) -> str:
+    rows = (
+        (
+            name,
+            _spread(result.append_us[name], 1),
+            _spread(load.per_second for load in result.gateway[name]),
+            _spread((load.p50_ms for load in result.gateway[name]), 2),
+        )
+        for name in journal.MODES
+    )
+    head = ("receipts survive", "one append, µs", "requests/s at 16 connections", "p50, ms")
+    return "## What a durable receipt costs\n\n" + _rows(head, rows)
+
+
+def _engine_ratio(result: engine.Result) -> list[tuple[str, str, str]]:
+    alone = result.cell("engine alone", 8, "tokens_per_second")
+    through = result.cell("through the gateway", 8, "tokens_per_second")
+    ratio = statistics.median(b / a for a, b in zip(alone, through, strict=True))
+    what = "tokens/s through the gateway ÷ engine alone, 8 streams"
+    return [(what, f"{ratio:.3f}", "≥ 0.97")]
+
+
+def _gateway_ratios(result: gateway.Result) -> list[tuple[str, str, str]]:
+    first = {
+        name: statistics.median(turn.p50_ms for turn in turns)
+        for name, turns in result.first_tokens.items()
+    }
+    ours = result.median("second basket", "plain", 16, "per_second")
+    theirs = result.median("litellm", "plain", 16, "per_second")
+    added = {
+        figure: result.median("second basket", "plain", 1, figure)
+        - result.median("direct", "plain", 1, figure)
+        for figure in ("p50_ms", "p99_ms")
+    }
+    return [
+        (
+            "added time to first token",
+            f"{first['second basket'] - first['direct']:.2f} ms",
+            "≤ 2 ms",
+        ),
+        (
+            "requests/s ÷ LiteLLM's, 16 connections, keyed and metered",
+            f"{ours / theirs:.0f} ({ours:,.0f} against {theirs:,.0f})",
+            "≥ 40",
+        ),
+        ("added p50, 1 connection", f"{added['p50_ms']:.2f} ms", "≤ 0.8 ms"),
+        ("added p99, 1 connection", f"{added['p99_ms']:.2f} ms", "≤ 2 ms"),
+    ]
+
+
+def _start_figures(result: start.Result) -> list[tuple[str, str, str]]:
+    ready, asked = statistics.median(result.warm_s), statistics.median(result.help_s)
+    return [
+        ("`basket up` to ready, model in the store", f"{ready:.1f} s", "≤ 5 s"),
+        ("gateway process at rest", f"{result.gateway_mib:.0f} MiB", "≤ 120 MB"),
+        ("`basket --help`", f"{asked:.2f} s", "≤ 0.3 s"),
+    ]
+
+
+def write() -> None:
+    """docs/bench.md whole, and the README's table between its marks."""
+    sections: list[str] = []
+    promised: list[tuple[str, str, str]] = []
+    machines: dict[str, None] = {}
+
+    def add(
+        part: Measured[T] | None,
+        describe: Callable[[T], str],
+        summarise: Callable[[T], list[tuple[str, str, str]]],
+    ) -> None:
+        if part is not None:
+            machines[str(part.machine)] = None
+            promised.extend(summarise(part.figures))
+            sections.append(f"{describe(part.figures)}\nMeasured on {part.machine}.\n")
+
+    add(_read("engine", engine.Result), _engine, _engine_ratio)
+    add(_read("gateway", gateway.Result), _gateway, _gateway_ratios)
+    add(_read("start", start.Result), _start, _start_figures)
+    add(_read("journal", journal.Result), _journal, lambda _: [])
+
+    summary = _rows(("what", "measured", "target"), promised)
+    intro = (
+        "# Bench\n\n"
+        "Written by `make bench`; the raw figures are in `bench/results/`. What is compared ran in"
+        " alternating turns within one run; each figure is the median of its turns, with the least"
+        " and greatest in brackets.\n\n## What was promised\n\n" + summary
+    )
+    (ROOT / "docs" / "bench.md").write_text("\n".join([intro, *sections]))
+    readme = ROOT / "README.md"
+    measured_on = "".join(f"Measured on {machine}.\n" for machine in machines)
+    table = f"{_BEGIN}\n\n{summary}\n{measured_on}\n{_END}"
+    marked = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
+    readme.write_text(marked.sub(lambda _: table, readme.read_text()))
