@@ -1,0 +1,56 @@
+"""What the console is handed; the composition root supplies it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from secondbasket.core.chip import Chip, FitEstimate
+from secondbasket.core.model import ModelRecord
+from secondbasket.ledger.ledger import Ledger
+from secondbasket.maas.baskets import Baskets
+from secondbasket.maas.gateway import Gateway
+from secondbasket.maas.keys import Keys
+from secondbasket.maas.sessions import Sessions
+
+
+class ReplicaView(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine process that serves a model, as `cloud/` knows it.
+
+    `state` is one of the replica's own words ('starting', 'ready', 'failed' …),
+    `observed` its resident memory after the load, in bytes.
+    """
+
+    state: str
+    engine: str
+    chip: str
+    reason: str = ""
+    estimate: FitEstimate | None = None
+    observed: int | None = None
+
+
+class ModelView(msgspec.Struct, frozen=True):
+    """A model of the registry and, where there is one, the replica that runs it."""
+
+    record: ModelRecord
+    replica: ReplicaView | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsolePorts:
+    """`currency` is the one new keys have their budget in.
+
+    A body above `max_body_bytes` is refused; a chat answer whose reader takes
+    nothing for `stall_seconds` is given up.
+    """
+
+    keys: Keys
+    sessions: Sessions
+    ledger: Ledger
+    gateway: Gateway
+    baskets: Baskets
+    models: Callable[[], Awaitable[Sequence[ModelView]]]
+    chips: Callable[[], Awaitable[Sequence[Chip]]]
+    currency: str
+    max_body_bytes: int
+    stall_seconds: float

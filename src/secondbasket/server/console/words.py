@@ -1,0 +1,103 @@
+"""Numbers and identifiers as a person reads them. Pure; the templates' filters."""
+
+from secondbasket.core.chip import FitEstimate
+from secondbasket.core.clock import parse
+from secondbasket.core.money import format_nano
+from secondbasket.core.receipt import Receipt
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+_OUTCOMES = {
+    "completed": "Completed",
+    "client_closed": "Stopped by the reader",
+    "upstream_failed": "Broke off: the upstream failed",
+    "revoked": "Ended: the key was revoked",
+}
+
+
+def size(count: int) -> str:
+    """98_362_432 → '93.8 MiB'."""
+    amount, unit = float(count), 0
+    while amount >= 1024 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{count} B" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def short_digest(digest: str) -> str:
+    """'sha256:b179c952…' → its first 12 hex digits."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def count(number: int) -> str:
+    """1234567 → '1,234,567'."""
+    return f"{number:,}"
+
+
+def parameters(number: int) -> str:
+    """134_515_008 → '135M'; '' where the header is silent."""
+    if number >= 1_000_000_000:
+        return f"{number / 1_000_000_000:.1f}B"
+    return f"{number / 1_000_000:.0f}M" if number else ""
+
+
+def duration(milliseconds: float) -> str:
+    """420.4 → '420 ms'; 1420 → '1.42 s'."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
+
+
+def moment(stamp: str | None) -> str:
+    """An RFC 3339 time → '2026-11-22 10:03 UTC'; '' for None."""
+    if not stamp:
+        return ""
+    return f"{parse(stamp):%Y-%m-%d %H:%M} UTC"
+
+
+def fit(estimate: FitEstimate) -> str:
+    """One sentence on whether a model fits its chip."""
+    verdict = "Fits" if estimate.fits else "Does not fit"
+    return f"{verdict}: needs {size(estimate.needed)}, {size(estimate.free)} free"
+
+
+def outcome(receipt: Receipt) -> str:
+    return _OUTCOMES[receipt.outcome]
+
+
+def receipt_summary(receipt: Receipt) -> str:
+    """The receipt in one line, as it stands under an answer."""
+    tokens = f"{count(receipt.output_tokens)} tokens"
+    return " · ".join(
+        (
+            receipt.model,
+            tokens if receipt.usage_exact else f"about {tokens}",
+            duration(receipt.duration_ms),
+            format_nano(receipt.cost, receipt.currency),
+        )
+    )
+
+
+def receipt_rows(receipt: Receipt) -> list[tuple[str, str]]:
+    """What a person wants to know of an answer, in the order of asking, without the unknown."""
+    tokens = f"{count(receipt.input_tokens)} input, {count(receipt.output_tokens)} output"
+    if receipt.cached_input_tokens:
+        tokens += f" ({count(receipt.cached_input_tokens)} of the input from the cache)"
+    if not receipt.usage_exact:
+        tokens += " (estimated: the answer was cut off before the upstream had counted)"
+    first = receipt.first_token_ms
+    rows = (
+        ("Receipt", receipt.request_id),
+        ("Outcome", outcome(receipt)),
+        ("Error", receipt.error or ""),
+        ("Model", receipt.model),
+        ("Weights", receipt.digest),
+        ("Engine", receipt.engine),
+        ("Chip", receipt.chip),
+        ("Provider", receipt.provider),
+        ("Law", receipt.law),
+        ("Tokens", tokens),
+        ("First token", "" if first is None else duration(first)),
+        ("Time", duration(receipt.duration_ms)),
+        ("Cost", format_nano(receipt.cost, receipt.currency)),
+        ("Key", f"{receipt.key_name} ({receipt.key_id})"),
+        ("When", moment(receipt.created_at)),
+    )
+    return [(name, value) for name, value in rows if value]
