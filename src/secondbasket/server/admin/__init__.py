@@ -1,1 +1,1 @@
-"""The operator's door: served on a Unix socket (mode 0600) in the home."""
+"""The admin door: everything `basket` does, on a Unix socket in the home and nowhere else."""

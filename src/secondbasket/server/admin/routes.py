@@ -1,0 +1,19 @@
+"""The routes of the admin door."""
+
+from starlette.routing import BaseRoute
+
+from secondbasket.server.admin.account import account_routes
+from secondbasket.server.admin.keys import key_routes
+from secondbasket.server.admin.machine import machine_routes
+from secondbasket.server.admin.models import model_routes
+from secondbasket.server.admin.ports import AdminPorts
+
+
+def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
+    """They ask for no key: serve them on the home's own socket (mode 0600) only."""
+    return [
+        *machine_routes(ports),
+        *model_routes(ports),
+        *key_routes(ports),
+        *account_routes(ports),
+    ]

@@ -1,0 +1,141 @@
+"""What goes over the admin socket, both ways, as JSON. The command line decodes with these too."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from secondbasket.core.chip import FitEstimate
+from secondbasket.core.model import ModelFile, ModelRecord, ModelTask
+from secondbasket.core.ports import PullProgress
+from secondbasket.errors import BasketError
+from secondbasket.maas.keys import Key, Role
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A BasketError on its way to the command line."""
+
+    code: str
+    status: int
+    message: str
+    hint: str = ""
+
+
+def failure(error: BasketError) -> Failure:
+    return Failure(code=error.code, status=error.status, message=error.message, hint=error.hint)
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The body of every response that is not 2xx."""
+
+    error: Failure
+
+
+class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`budget` in nano-units of the configured currency, `expires_at` RFC 3339."""
+
+    name: str
+    role: Role = "user"
+    budget: int | None = None
+    expires_at: str | None = None
+
+
+class KeyCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """`key` is the secret, which cannot be shown again."""
+
+    id: str
+    key: str
+    record: Key
+
+
+class PullOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`wanted` is a name of the catalogue or a coordinate such as 'hf:…'."""
+
+    wanted: str
+    name: str | None = None
+    task: ModelTask | None = None
+    replace: bool = False
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """A file that is no longer what it was when it was pulled."""
+
+    model: str
+    file: ModelFile
+    problem: str
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """The names of the models whose files were read again, and what was found wrong."""
+
+    models: tuple[str, ...]
+    broken: tuple[Broken, ...]
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """`freed` counts the bytes given back to the disk; shared files stay."""
+
+    name: str
+    freed: int
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a long answer: progress, progress, …, then what came of it or why not."""
+
+    progress: PullProgress | None = None
+    model: ModelRecord | None = None
+    verified: Verified | None = None
+    error: Failure | None = None
+
+
+class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One engine process. `observed` is its resident memory in bytes once it was loaded."""
+
+    model: str
+    digest: str
+    engine: str
+    chip: str
+    state: str
+    reason: str = ""
+    pid: int | None = None
+    estimate: FitEstimate | None = None
+    observed: int | None = None
+
+
+class BasketStatus(msgspec.Struct, frozen=True):
+    """A public model name; `ready` when something behind it can answer now."""
+
+    name: str
+    task: ModelTask
+    ready: bool
+    upstreams: tuple[str, ...]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The running process. `address` is empty while it serves no TCP port."""
+
+    version: str
+    home: str
+    pid: int
+    started_at: str
+    uptime_seconds: float
+    address: str
+    state: Literal["ready", "not ready"]
+    reason: str = ""
+    baskets: tuple[BasketStatus, ...] = ()
+    replicas: tuple[ReplicaStatus, ...] = ()
+
+
+class LocalKey(msgspec.Struct, frozen=True):
+    """The key of this machine's owner, which the home keeps for `basket up` and `basket chat`."""
+
+    key: str
+
+
+class Stopping(msgspec.Struct, frozen=True):
+    """The process is on its way out; running answers get the drain time."""
+
+    pid: int
+
+
+Recommendations = tuple[Mapping[str, Any], ...]
