@@ -160,7 +160,7 @@ def _engine_ratio(result: engine.Result) -> list[tuple[str, str, str]]:
     return [(what, f"{ratio:.3f}", "≥ 0.97")]
 
 
-def _gateway_ratios(result: gateway.Result) -> list[tuple[str, str, str]]:
+def gateway_ratios(result: gateway.Result) -> list[tuple[str, str, str]]:
     first = {
         name: statistics.median(turn.p50_ms for turn in turns)
         for name, turns in result.first_tokens.items()
@@ -214,7 +214,7 @@ def write() -> None:
             sections.append(f"{describe(part.figures)}\nMeasured on {part.machine}.\n")
 
     add(_read("engine", engine.Result), _engine, _engine_ratio)
-    add(_read("gateway", gateway.Result), _gateway, _gateway_ratios)
+    add(_read("gateway", gateway.Result), _gateway, gateway_ratios)
     add(_read("start", start.Result), _start, _start_figures)
     add(_read("journal", journal.Result), _journal, lambda _: [])
 
