@@ -10,11 +10,16 @@ ModelTask = Literal["chat", "embedding"]
 
 
 class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
-    """What a weights file says of itself in its own header. Counts are 0 where it is silent."""
+    """What a weights file says of itself in its own header. Counts are 0 where it is silent.
+
+    `attention_layers` are those that keep a key and a value for every token,
+    None for all: in a hybrid model the others keep a state of fixed size.
+    """
 
     architecture: str
     parameters: int
     layers: int = 0
+    attention_layers: int | None = None
     heads: int = 0
     kv_heads: int = 0
     head_size: int = 0
@@ -27,7 +32,8 @@ class ModelShape(msgspec.Struct, frozen=True, kw_only=True):
 
     def kv_bytes_per_token(self, bytes_per_value: int = 2) -> int:
         """Bytes of key and value cache one token of context costs (f16 by default)."""
-        return 2 * self.layers * self.kv_heads * self.head_size * bytes_per_value
+        layers = self.layers if self.attention_layers is None else self.attention_layers
+        return 2 * layers * self.kv_heads * self.head_size * bytes_per_value
 
 
 class ModelFile(msgspec.Struct, frozen=True):
