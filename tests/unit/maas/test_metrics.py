@@ -4,7 +4,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from secondbasket.core.receipt import Receipt
-from secondbasket.server.metrics import Metrics
+from secondbasket.maas.metrics import Metrics
 
 RECEIPT = Receipt(
     request_id="req_1",
