@@ -21,7 +21,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 run: $(VENV)/.run ## install, get the two default models, and serve in the foreground
-	@exec $(BIN)/python tools/first_run.py
+	@exec $(BIN)/python -m tools.first_run
 
 test: $(VENV)/.dev ## the whole test suite, with the time each area took
 	@tools/system_packages chromium iproute2 postgresql strace util-linux

@@ -47,9 +47,18 @@ class Connection:
     def close(self) -> None:
         self._socket.close()
 
+    def _send(self, body: bytes) -> None:
+        self._socket.sendall(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
+
+    def leave(self, body: bytes) -> None:
+        """Send one request and go away once its answer has begun."""
+        self._send(body)
+        self._socket.recv(1)
+        self._socket.close()
+
     def ask(self, body: bytes) -> Streamed:
         """Send one request and read its stream to the end. Raises RuntimeError when it fails."""
-        self._socket.sendall(f"{self._head}{len(body)}\r\n\r\n".encode() + body)
+        self._send(body)
         begun = time.perf_counter()
         received, first = bytearray(), 0.0
         while not received.endswith(_END):

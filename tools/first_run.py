@@ -1,0 +1,29 @@
+"""``make run``: fetch the default models that are missing, then become ``basket up``."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from secondbasket.models.registry import Registry
+from secondbasket.settings import default_home, read_settings
+
+_BASKET = str(Path(sys.executable).with_name("basket"))
+
+
+def main() -> None:
+    home = default_home(os.environ)
+    settings = read_settings(home, os.environ).settings
+    installed = Registry(home / "models")
+    for name in (settings.models.default_chat, settings.models.default_embedding):
+        # A name that is one of the operator's baskets is served by somebody else.
+        if name and name not in settings.baskets and installed.find(name) is None:
+            subprocess.run([_BASKET, "model", "pull", name], check=True)
+    os.execv(_BASKET, [_BASKET, "up"])
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)  # the command has said why
