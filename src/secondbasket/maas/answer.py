@@ -138,7 +138,9 @@ class Answer:
 
     async def _interrupted(self, error: BaseException | None) -> None:
         await self._chunks.aclose()
-        at_fault = isinstance(error, BasketError) and not isinstance(error, UpstreamError | KeyRevoked)
+        at_fault = isinstance(error, BasketError) and not isinstance(
+            error, UpstreamError | KeyRevoked
+        )
         if at_fault and not self._pieces:
             self._closed = True
             self.account.cancel()

@@ -58,6 +58,7 @@ class Gateway:
             request,
             upstream,
             max_tokens=request.sampling.max_tokens,
+            messages=len(request.messages),
             choices=request.sampling.n,
             streamed=request.stream,
         )
@@ -79,6 +80,7 @@ class Gateway:
             request,
             upstream,
             max_tokens=request.sampling.max_tokens,
+            messages=len(request.prompts),
             choices=choices,
             streamed=request.stream,
         )
@@ -99,7 +101,8 @@ class Gateway:
             request,
             upstream,
             max_tokens=0,
-            choices=len(request.inputs),
+            messages=len(request.inputs),
+            choices=1,
             streamed=False,
         )
         call = _EmbeddingCall()
@@ -132,6 +135,7 @@ class Gateway:
         upstream: Upstream,
         *,
         max_tokens: int | None,
+        messages: int,
         choices: int,
         streamed: bool,
     ) -> Account:
@@ -147,7 +151,9 @@ class Gateway:
             facts.price,
             text_bytes=request.text_bytes,
             max_tokens=max_tokens,
-            context_tokens=facts.context_tokens,
+            # Each embedding input has a context of its own: only their bytes bound their sum.
+            context_tokens=0 if operation == "embeddings" else facts.context_tokens,
+            messages=messages,
         )
         return Account(
             operation=operation,

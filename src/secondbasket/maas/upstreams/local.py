@@ -4,12 +4,12 @@ It always streams inside, so that a call that is left, however early, has been
 counted to the token and is cancelled at once.
 """
 
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
 
 import msgspec
 
-from secondbasket.cloud.replica import Endpoint, Replica
+from secondbasket.cloud.replica import Replica
 from secondbasket.core.chat import (
     ChatRequest,
     Chunk,
@@ -45,24 +45,66 @@ class LocalUpstream:
     def ready(self) -> bool:
         return self._replica.endpoint is not None
 
-    def _http(self, endpoint: Endpoint) -> OpenAIHttp:
-        return OpenAIHttp(
-            self._session, base_url=f"{endpoint.base_url}/v1", api_key=endpoint.api_key
-        )
-
-    def _leased(self) -> Any:
-        try:
-            return self._replica.lease()
-        except EngineError as exc:
-            raise UpstreamUnavailable(exc.message, hint=exc.hint) from exc
+    @contextmanager
+    def _connected(self) -> Iterator[OpenAIHttp]:
+        """The replica as it runs now; a stop waits while this is held."""
+        with ExitStack() as held:
+            try:
+                endpoint = held.enter_context(self._replica.lease())
+            except EngineError as exc:
+                raise UpstreamUnavailable(exc.message, hint=exc.hint) from exc
+            yield OpenAIHttp(self._session, base_url=endpoint.base_url, api_key=endpoint.api_key)
 
     async def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
         forced = ForcedToolCall(request) if ForcedToolCall.wanted(request) else None
         sent = request if forced is None else forced.request
         body = encode_chat_request(sent, model=self.facts.model, stream=True) | _COUNTED
-        with self._leased() as endpoint:
-            chunks = self._http(endpoint).chunks(
-                "/chat/completions", body, decode_chat_chunk, meter
-            )
-            async for chunk in _closing(chunks):
-                yield chunk if forced is None else forced.unwrap(chunk)
+        with self._connected() as http:
+            chunks = http.chunks("/v1/chat/completions", body, decode_chat_chunk, meter)
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield chunk if forced is None else forced.unwrap(chunk)
+
+    async def complete(
+        self, request: CompletionRequest, meter: WireMeter
+    ) -> AsyncGenerator[Chunk, None]:
+        body = encode_completion_request(request, model=self.facts.model, stream=True) | _COUNTED
+        with self._connected() as http:
+            chunks = http.chunks("/v1/completions", body, decode_completion_chunk, meter)
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield chunk
+
+    async def embed(self, request: EmbeddingRequest, meter: WireMeter) -> EmbeddingAnswer:
+        body = encode_embedding_request(request, model=self.facts.model)
+        with self._connected() as http:
+            answer = await http.plain("/v1/embeddings", body, meter)
+        return decode_embedding_answer(answer, inputs=len(request.inputs))
+
+    async def count_input(self, request: ChatRequest | CompletionRequest) -> int | None:
+        """Asks the engine to render and tokenize the prompt, as it would have read it."""
+        unmetered = WireMeter()
+        with self._connected() as http:
+            if isinstance(request, CompletionRequest):
+                prompts = request.prompts
+            else:
+                body = encode_chat_request(request, model=self.facts.model, stream=False)
+                rendered = await http.plain("/apply-template", body, unmetered)
+                prompts = (msgspec.json.decode(rendered, type=_Rendered).prompt,)
+            total = 0
+            for prompt in prompts:
+                if isinstance(prompt, str):
+                    asked = {"content": prompt, "add_special": True, "parse_special": True}
+                    counted = await http.plain("/tokenize", asked, unmetered)
+                    total += len(msgspec.json.decode(counted, type=_Tokenized).tokens)
+                else:
+                    total += len(prompt)
+        return total
+
+
+class _Rendered(msgspec.Struct):
+    prompt: str
+
+
+class _Tokenized(msgspec.Struct):
+    tokens: list[int]
