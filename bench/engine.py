@@ -107,7 +107,7 @@ def run(*, rounds: int) -> Result:
         SECONDBASKET_ENGINE_THREADS=str(OPTIONS.threads),
         SECONDBASKET_ENGINE_CACHE_MIB=str(OPTIONS.cache_mib),
     )
-    record = Registry(basket.home / "models").get(MODEL)
+    record = Registry(basket.home / "models" / "manifests").get(MODEL)
     store = Store(basket.home / "models")
     files = {file.name: store.path_of(file.sha256) for file in record.files}
     turns: list[Turn] = []

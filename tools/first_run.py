@@ -7,14 +7,16 @@ from pathlib import Path
 
 from secondbasket.models.registry import Registry
 from secondbasket.settings import default_home, read_settings
+from secondbasket.stores.home import Home
 
 _BASKET = str(Path(sys.executable).with_name("basket"))
 
 
 def main() -> None:
-    home = default_home(os.environ)
-    settings = read_settings(home, os.environ).settings
-    installed = Registry(home / "models")
+    home = Home(default_home(os.environ))
+    home.create()
+    settings = read_settings(home.root, os.environ).settings
+    installed = Registry(home.models / "manifests")
     for name in (settings.models.default_chat, settings.models.default_embedding):
         # A name that is one of the operator's baskets is served by somebody else.
         if name and name not in settings.baskets and installed.find(name) is None:
