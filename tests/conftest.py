@@ -18,6 +18,8 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.running import Running, running
+
 ROOT = Path(__file__).parent.parent
 CHAT_MODEL = "smollm2-135m-instruct"
 EMBEDDING_MODEL = "all-minilm-l6-v2"
@@ -126,9 +128,7 @@ def weights() -> Weights:
     )
 
 
-@pytest.fixture
-def stocked_home(home: Path, weights: Weights) -> Path:
-    """A home in which the default models are installed already."""
+def _stock(home: Path, weights: Weights) -> Path:
     for kind in ("blobs", "manifests"):
         target = home / "models" / kind
         target.mkdir(parents=True)
@@ -138,6 +138,20 @@ def stocked_home(home: Path, weights: Weights) -> Path:
             except OSError:  # another disk
                 shutil.copy2(path, target / path.name)
     return home
+
+
+@pytest.fixture
+def stocked_home(home: Path, weights: Weights) -> Path:
+    """A home in which the default models are installed already."""
+    return _stock(home, weights)
+
+
+@pytest.fixture(scope="session")
+def server(weights: Weights) -> Iterator[Running]:
+    """One running product with the default models, for all tests that do it no harm."""
+    with tempfile.TemporaryDirectory(prefix="sb-") as folder:
+        with running(_stock(Path(folder), weights)) as product:
+            yield product
 
 
 def pytest_terminal_summary(
