@@ -63,7 +63,7 @@ def postgres_socket() -> Iterator[Path]:
             stderr=log,
         )
     try:
-        ready = [programs / "pg_isready", "--host", str(folder), "--quiet"]
+        ready = [str(programs / "pg_isready"), "--host", str(folder), "--quiet"]
         for _ in range(600):
             if subprocess.run(ready, check=False).returncode == 0:
                 break

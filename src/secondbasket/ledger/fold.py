@@ -159,15 +159,23 @@ def _fresh(connection: Connection, column: Column[str], ids: Iterable[str]) -> l
 
 
 def _row(receipt: Receipt) -> dict[str, Any]:
-    row = msgspec.structs.asdict(receipt)
+    row = _storable(msgspec.structs.asdict(receipt))
     row["created_at"] = timestamp(parse(receipt.created_at))
     return row
 
 
 def _decision_row(decision: Decision) -> dict[str, Any]:
-    row = msgspec.structs.asdict(decision)
+    row = _storable(msgspec.structs.asdict(decision))
     row["at"] = timestamp(parse(decision.at))
     row["detail"] = msgspec.json.encode(decision.detail).decode()
+    return row
+
+
+def _storable(row: dict[str, Any]) -> dict[str, Any]:
+    """PostgreSQL's text holds no NUL, and one entry with one must not block all others."""
+    for name, value in row.items():
+        if isinstance(value, str) and "\0" in value:
+            row[name] = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return row
 
 

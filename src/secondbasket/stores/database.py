@@ -19,10 +19,10 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from secondbasket.errors import PluginError, SettingsError, StoreError
+from secondbasket.errors import InvalidRequest, PluginError, SettingsError, StoreError
 
 T = TypeVar("T")
 
@@ -51,11 +51,14 @@ class Database:
         return self._url.get_backend_name() == "sqlite"
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """`work`'s result, from one consistent view of the data. Raises StoreError."""
+        """`work`'s result, from one consistent view of the data.
+
+        Raises StoreError, and InvalidRequest for a value this database cannot hold.
+        """
         return await anyio.to_thread.run_sync(self._transact, work, False, limiter=self._readers)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """`work`'s result, once what it wrote is committed. Raises StoreError."""
+        """`work`'s result, once what it wrote is committed. Raises as `read` does."""
         return await anyio.to_thread.run_sync(self._transact, work, True, limiter=self._writers)
 
     def _transact(self, work: Callable[[Connection], T], writes: bool) -> T:
@@ -65,6 +68,10 @@ class Database:
                 connection.begin(),
             ):
                 return work(connection)
+        except DataError as exc:
+            raise InvalidRequest(
+                "A value cannot be looked up or stored.", hint="Leave control characters out."
+            ) from exc
         except DBAPIError as exc:
             raise self._failed(exc) from exc
 

@@ -1,5 +1,4 @@
 import logging
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -21,6 +20,10 @@ from tests.integration.ledger.books import request_ids, sums_equal_rows
 pytestmark = pytest.mark.anyio
 
 
+def files_of(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def test_segments_go_once_their_rows_are_committed(
     database: Database, tmp_path: Path
 ) -> None:
@@ -35,7 +38,7 @@ async def test_segments_go_once_their_rows_are_committed(
     for entry in entries[30:]:
         journal.append(entry)
     await fold.fold()
-    assert os.listdir(folder) == [journal.segments[-1].name]
+    assert files_of(folder) == [journal.segments[-1]]
     assert await request_ids(database) == Counter(entry.request_id for entry in entries)
     assert await sums_equal_rows(database)
     journal.close()

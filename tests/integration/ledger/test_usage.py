@@ -168,3 +168,15 @@ async def test_decisions_come_back_as_they_were_recorded(
     assert set(map(str, await ledger.decisions())) == {str(first), str(second)}
     assert await ledger.decisions(kind="egress") == [first]
     await ledger.close()
+
+
+async def test_no_text_can_block_the_journal(database: Database, tmp_path: Path) -> None:
+    ledger = Ledger(Journal(tmp_path), database)
+    odd = "a\0b'\";--\\%_é\N{PILE OF POO}"
+    ledger.record(receipt(request_id="req_1", model=odd))
+    ledger.record_decision(Decision(kind="egress", subject=odd, outcome="done", detail={odd: odd}))
+    [row] = await ledger.rows()
+    assert row.model == odd.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    [decision] = await ledger.decisions()
+    assert decision.detail == {odd: odd}
+    await ledger.close()
