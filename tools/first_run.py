@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from secondbasket.errors import BasketError
 from secondbasket.models.registry import Registry
 from secondbasket.settings import default_home, read_settings
 from secondbasket.stores.home import Home
@@ -29,3 +30,5 @@ if __name__ == "__main__":
         main()
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)  # the command has said why
+    except BasketError as error:
+        sys.exit(f"Error: {error}")
