@@ -25,6 +25,7 @@
     │   └── AllUpstreamsFailed       502  carries every attempt
     ├── EngineError                  503
     │   ├── EngineFailedToStart      503
+    │   ├── EngineNotReady           503  starting, restarting, draining or stopped; retryable
     │   └── ModelDoesNotFit          507  refused before loading, with the numbers
     ├── ModelError                   422
     │   ├── BadModelFile             422  truncated, lying or unsafe weights
@@ -182,6 +183,11 @@ class EngineError(BasketError):
 
 class EngineFailedToStart(EngineError):
     code = "engine_failed_to_start"
+
+
+class EngineNotReady(EngineError):
+    code = "engine_not_ready"
+    retryable = True
 
 
 class ModelDoesNotFit(EngineError):

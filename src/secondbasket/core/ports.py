@@ -90,9 +90,11 @@ class EngineChild(msgspec.Struct, frozen=True, kw_only=True):
     """How to start an engine as a child process.
 
     The child is `command`; it reads one JSON document (`configuration`, API
-    key included, so that no secret shows in the process list) from standard
-    input, prints one line ``ready PORT`` to standard output once it answers on
-    loopback, and ends when standard input closes.
+    key included, so that no secret shows in the process list) as one line from
+    standard input, prints one line ``ready PORT`` to standard output once it
+    answers on loopback, answers ``GET /health`` there, and ends when standard
+    input closes. What it writes to standard error goes to its log. It inherits
+    no environment but what every program needs, and `environment`.
     """
 
     command: tuple[str, ...]
