@@ -9,6 +9,7 @@ changes nothing.
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Fold:
             index_elements=("segment",), set_={"position": move.excluded.position}
         )
         self._lock = anyio.Lock()
-        self._folded: int | None = None
+        self._folded: tuple[Path, int] | None = None
 
     async def fold(self) -> None:
         """Whatever was appended before this call is in the database when it returns.
@@ -58,12 +59,13 @@ class Fold:
         Raises StoreError; the journal then keeps what is not yet there.
         """
         async with self._lock:
-            appended = self._journal.appended
-            if appended == self._folded:
+            # Not what is appended meanwhile: under load there would always be some more.
+            end = self._journal.end
+            if end == self._folded:
                 return
-            while not await self._database.write(self._fold_batch):
+            while not await self._database.write(partial(self._fold_batch, end)):
                 pass
-            self._folded = appended
+            self._folded = end
 
     async def run(self, interval_seconds: float = 0.25) -> None:
         """Fold again and again until cancelled; a failing database is asked ever more rarely."""
@@ -77,8 +79,8 @@ class Fold:
                 wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
                 _log.error("the journal waits, %.1f s until the next attempt: %s", wait, exc)
 
-    def _fold_batch(self, connection: Connection) -> bool:
-        """Fold some lines of the oldest segment that has any; True when none had."""
+    def _fold_batch(self, end: tuple[Path, int], connection: Connection) -> bool:
+        """Fold some lines of the oldest segment that has any; True once `end` is reached."""
         segments = self._journal.segments
         positions = {
             row.segment: row.position for row in connection.execute(select(journal_positions))
@@ -88,8 +90,9 @@ class Fold:
             lines = self._lines(segment, start)
             if lines:
                 self._apply(connection, segment, start, lines)
-                self._move(connection, segment, start + len(lines))
-                return False
+                reached = start + len(lines)
+                self._move(connection, segment, reached)
+                return segment == end[0] and reached >= end[1]
             if segment != segments[-1]:
                 # An earlier batch has committed all of it. Should this one fail, a position
                 # without a segment stays behind, which nobody asks for.

@@ -65,7 +65,7 @@ class Journal:
     (kept beside it as ``.torn``) and begins a new segment. The home's lock
     keeps a second process out. Raises StoreError when the folder is unusable.
     `segments` are its files, oldest first; the last one is being written, the
-    others are closed. `appended` counts the entries written since it opened.
+    others are closed.
     """
 
     def __init__(
@@ -78,7 +78,6 @@ class Journal:
         self._fsync = fsync
         self._segment_bytes = segment_bytes
         self._lock = threading.Lock()
-        self.appended = 0
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.segments = tuple(sorted(folder.glob(f"*{_SUFFIX}")))
@@ -120,12 +119,16 @@ class Journal:
             except OSError as exc:
                 raise _unusable(exc) from exc
             self._size += len(line)
-            self.appended += 1
 
     def _rotate(self) -> None:
         full = self._file
         self._open_segment()
         os.close(full)
+
+    @property
+    def end(self) -> tuple[Path, int]:
+        """Where the next entry goes: the segment being written, and its bytes so far."""
+        return self.segments[-1], self._size
 
     def remove(self, segment: Path) -> None:
         """Delete a closed segment, once all of it is in the database."""

@@ -164,3 +164,30 @@ async def test_reads_at_the_same_time_see_what_was_recorded_before_them(
             tasks.start_soon(record_and_read)
     assert [row.calls for row in await ledger.usage()] == [40]
     await ledger.close()
+
+
+async def test_a_read_does_not_wait_for_what_is_recorded_after_it(
+    database: Database, tmp_path: Path
+) -> None:
+    """Entries that keep coming, faster than batches this small can follow."""
+    journal = Journal(tmp_path)
+    fold = Fold(journal, database, batch_bytes=1)
+    before = [receipt() for _ in range(5)]
+    for entry in before:
+        journal.append(entry)
+
+    async def keep_recording() -> None:
+        while True:
+            for _ in range(10):
+                journal.append(receipt())
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep_recording)
+        with anyio.fail_after(5):
+            await fold.fold()
+        tasks.cancel_scope.cancel()
+    assert {entry.request_id for entry in before} <= set(await request_ids(database))
+    await Fold(journal, database).fold()
+    assert await sums_equal_rows(database)
+    journal.close()

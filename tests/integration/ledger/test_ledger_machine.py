@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -85,12 +86,12 @@ class Books(RuleBasedStateMachine):
         """The kill came after some batches, before the commit of the next."""
 
         def die(connection: Connection) -> None:
-            self.fold._fold_batch(connection)
+            self.fold._fold_batch(self.journal.end, connection)
             raise _Killed
 
         async def some_batches_then_die() -> None:
             for _ in range(steps - 1):
-                await self.database.write(self.fold._fold_batch)
+                await self.database.write(partial(self.fold._fold_batch, self.journal.end))
             await self.database.write(die)
 
         with contextlib.suppress(_Killed):

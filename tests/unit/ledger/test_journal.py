@@ -30,7 +30,7 @@ def test_what_was_appended_is_there_after_opening_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for entry in written:
         journal.append(entry)
-    assert journal.appended == 3
+    assert journal.end[1] == sum(len(encode(entry)) for entry in written)
     journal.close()
     Journal(tmp_path).close()
     assert entries(tmp_path) == written
@@ -95,7 +95,6 @@ def test_threads_do_not_tear_each_others_lines(tmp_path: Path) -> None:
         thread.join()
     journal.close()
     assert len({_id(entry) for entry in entries(tmp_path)}) == 1_600
-    assert journal.appended == 1_600
 
 
 def test_fsync_makes_each_write_wait_for_the_disk(tmp_path: Path) -> None:
