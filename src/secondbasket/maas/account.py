@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from secondbasket.core.clock import timestamp
 from secondbasket.core.ids import new_id
 from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.core.receipt import Operation, Outcome, Receipt
@@ -60,7 +61,7 @@ class Account:
         facts = self.facts
         receipt = Receipt(
             request_id=self.request_id,
-            created_at=datetime.fromtimestamp(self.created, UTC).isoformat(),
+            created_at=timestamp(datetime.fromtimestamp(self.created, UTC)),
             operation=self._operation,
             key_id=self.key.id,
             key_name=self.key.name,
@@ -86,9 +87,11 @@ class Account:
             usage_exact=exact,
             error=None if error is None else error.code,
         )
-        # The row first: money is let go only once what was used is on record.
-        self._record(receipt)
-        self._reservation.settle(receipt.cost)
+        try:
+            self._record(receipt)
+        finally:
+            # Also where the ledger cannot be written: the answer fails then, but it was made.
+            self._reservation.settle(receipt.cost)
         return receipt
 
     def cancel(self) -> None:
