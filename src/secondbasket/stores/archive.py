@@ -105,7 +105,7 @@ def _contents_of(home: Home, *, database: bool, models: bool) -> Iterator[tuple[
     if database and home.database_file.is_file():
         with _copy_of(home.database_file, home.backups) as copy, copy.open("rb") as file:
             yield _DATABASE, file
-    yield from _open(home, (home.models / "manifests").glob("*.json"))
+    yield from _open(home, home.manifests.glob("*.json"))
     if models:
         yield from _open(home, (home.models / "blobs").glob("sha256-*"))
 

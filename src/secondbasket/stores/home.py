@@ -44,6 +44,7 @@ class Home:
         self.database_file = root / "secondbasket.db"
         self.journal = root / "journal"
         self.models = root / "models"
+        self.manifests = self.models / "manifests"
         self.logs = root / "logs"
         self.backups = root / "backups"
 

@@ -28,8 +28,8 @@ def stocked(tmp_path: Path) -> Home:
     home.secret("pepper")
     home.keep_local_key("sk-basket-1.x")
     content = b"weights"
-    (home.models / "manifests").mkdir()
-    (home.models / "manifests" / "tiny.json").write_text("{}")
+    home.manifests.mkdir()
+    (home.manifests / "tiny.json").write_text("{}")
     (home.models / "blobs").mkdir()
     (home.models / "blobs" / f"sha256-{hashlib.sha256(content).hexdigest()}").write_bytes(content)
     return home
