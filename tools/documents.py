@@ -116,8 +116,26 @@ def check_links(path: Path) -> Iterator[str]:
                 yield f"{path.relative_to(ROOT)}: {target} has no such heading"
 
 
+_SOURCES = ROOT / "src" / "secondbasket"
+_PLACE = re.compile(r"[a-z_]+(?:/[a-z_]+)*(?:/|\.py)")
+
+
+def check_places(path: Path) -> Iterator[str]:
+    """Files and folders of the package that a page names in `code` and that are not there."""
+    for token in MarkdownIt().parse(path.read_text()):
+        for child in token.children or []:
+            name = child.content
+            if child.type != "code_inline" or not _PLACE.fullmatch(name):
+                continue
+            if not (_SOURCES / name).exists() and not (ROOT / name).exists():
+                yield f"{path.relative_to(ROOT)}: names {name}, which does not exist"
+
+
 def check_all() -> list[str]:
     problems = [problem for path in documents() for problem in check_links(path)]
+    for path in documents():
+        if path.name != "CHANGELOG.md":  # it tells of what once was
+            problems.extend(check_places(path))
     for path in documents():
         problems.extend(filter(None, map(check_block, blocks(path))))
     return problems

@@ -58,3 +58,14 @@ def test_links_that_lead_nowhere_are_named(tmp_path: Path, monkeypatch: pytest.M
         "page.md: link to gone.md, which does not exist",
         "page.md: #bad has no such heading",
     ]
+
+
+def test_a_source_file_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _page(
+        tmp_path, "`core/ports.py`, `core/`, `maas/gone.py` and `some words`\n", monkeypatch
+    )
+    assert list(documents.check_places(path)) == [
+        "page.md: names maas/gone.py, which does not exist"
+    ]
