@@ -63,18 +63,6 @@ class OperatorSettings(Section):
     )
 
 
-class OperatorSettings(Section):
-    """Who runs this installation."""
-
-    law: str = Field(
-        default="local",
-        min_length=1,
-        max_length=40,
-        description="The law you are under, such as 'DE', written on the receipts of what your own"
-        " machines answer.",
-    )
-
-
 class ServerSettings(Section):
     """Where the API and the console listen, and what they accept."""
 
@@ -292,7 +280,6 @@ class Settings(Section):
     """Every setting. `home` is where the data lies and where ``basket.toml`` was looked for."""
 
     home: Path
-    operator: OperatorSettings = Field(default_factory=OperatorSettings)
     operator: OperatorSettings = Field(default_factory=OperatorSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
