@@ -1,0 +1,61 @@
+"""Runs inside the closed network of `test_no_route_out`: the product under strace, and its callers.
+
+``python -m tests.acceptance.closed_network HOME TRACE`` prints what each call gave, as JSON.
+"""
+
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+
+from tests.running import running
+
+CHAT = "smollm2-135m-instruct"
+EMBEDDING = "all-minilm-l6-v2"
+
+
+def main(home: Path, trace: Path) -> None:
+    strace = [
+        *("strace", "--follow-forks", "--seccomp-bpf", "--quiet=all", "--string-limit=16"),
+        *("--trace=connect,sendto,sendmsg,sendmmsg", f"--output={trace}"),
+    ]
+    results: dict[str, Any] = {"outside": _outside()}
+    with running(home, under=strace) as server:
+        with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key) as client:
+            raw = client.chat.completions.with_raw_response.create(
+                model=CHAT,
+                messages=[{"role": "user", "content": "Capital of France?"}],
+                max_tokens=12,
+            )
+            results["chat"] = raw.parse().choices[0].message.content
+            stream = client.chat.completions.create(
+                model=CHAT, messages=[{"role": "user", "content": "Hi"}], max_tokens=8, stream=True
+            )
+            results["streamed"] = "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+            embeddings = client.embeddings.create(model=EMBEDDING, input="A cat.")
+            results["vectors"] = len(embeddings.data)
+            results["models"] = len(client.models.list().data)
+        results["receipt"] = server.basket("receipt", raw.headers["x-basket-request-id"])["outcome"]
+        server.basket("chips")
+        server.basket("model", "recommend")
+        server.basket("model", "list")
+        server.basket("usage")
+        answer = httpx2.get(server.url, follow_redirects=True, trust_env=False)
+        results["console"] = answer.status_code
+    print(json.dumps(results))
+
+
+def _outside() -> str:
+    try:
+        with socket.create_connection(("192.0.2.1", 80), timeout=5):
+            return "reachable"
+    except OSError:
+        return "unreachable"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
