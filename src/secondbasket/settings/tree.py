@@ -99,6 +99,11 @@ class ServerSettings(Section):
         description="How long a client may leave its stream unread before it is closed.",
     )
 
+    @property
+    def private(self) -> bool:
+        """Can nobody but this machine reach the server, not even through a proxy?"""
+        return is_loopback(self.host) and not self.trusted_proxies
+
     @field_validator("host")
     @classmethod
     def _consent_to_remote(cls, host: str, info: ValidationInfo) -> str:
@@ -136,7 +141,9 @@ class ModelSettings(Section):
         description="The embedding model that is loaded at start; empty for none.",
     )
     serve: tuple[str, ...] = Field(
-        default=(), description="Further installed models to load at start, by name."
+        default=("*",),
+        description="Installed models to load after the defaults, by name, each while it fits;"
+        " '*' is every one.",
     )
     catalogue: Path | None = Field(
         default=None, description="A catalogue file whose entries are added to the built-in ones."

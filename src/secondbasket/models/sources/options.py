@@ -7,6 +7,8 @@ import msgspec
 
 from secondbasket.egress.door import Door
 
+PUBLIC_HUB = "https://huggingface.co"
+
 
 class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a source may need; each takes what it knows.
@@ -20,5 +22,5 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str = ""
     ca_file: Path | None = None
     environment: Mapping[str, str] = {}
-    hub_endpoint: str = "https://huggingface.co"
+    hub_endpoint: str = PUBLIC_HUB
     hub_token: str | None = None

@@ -2,48 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import msgspec
 
 from secondbasket.core.chip import Chip
-from secondbasket.core.model import ModelRecord, ModelTask
-from secondbasket.core.ports import PullProgress
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.keys import Keys
-from secondbasket.server.admin.words import Broken, Status
-
-Report = Callable[[PullProgress], None]
-
-
-class ModelDesk(Protocol):
-    """The installed models and where new ones come from. Errors are those of `models/`."""
-
-    async def list(self) -> Sequence[ModelRecord]: ...
-
-    async def get(self, name: str) -> ModelRecord:
-        """Raises ModelNotFound."""
-        ...
-
-    async def pull(
-        self,
-        wanted: str,
-        *,
-        name: str | None,
-        task: ModelTask | None,
-        replace: bool,
-        report: Report,
-    ) -> ModelRecord: ...
-
-    async def verify(self, records: Sequence[ModelRecord], report: Report) -> Sequence[Broken]: ...
-
-    async def remove(self, name: str) -> int:
-        """Bytes freed. Raises ModelNotFound, and Conflict while the model is being served."""
-        ...
-
-    async def recommend(self) -> Sequence[msgspec.Struct]:
-        """The catalogue's models judged for this machine, best first."""
-        ...
+from secondbasket.maas.model_desk import ModelDesk
+from secondbasket.server.admin.words import Status
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from secondbasket.core.chip import FitEstimate
-from secondbasket.core.model import ModelFile, ModelRecord, ModelTask
+from secondbasket.cloud.supervisor import ReplicaStatus
+from secondbasket.core.model import ModelRecord, ModelTask
 from secondbasket.core.ports import PullProgress
 from secondbasket.errors import BasketError
 from secondbasket.maas.keys import Key, Role
+from secondbasket.models.verify import BrokenFile
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,19 +58,11 @@ class PullOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     replace: bool = False
 
 
-class Broken(msgspec.Struct, frozen=True):
-    """A file that is no longer what it was when it was pulled."""
-
-    model: str
-    file: ModelFile
-    problem: str
-
-
 class Verified(msgspec.Struct, frozen=True):
     """The names of the models whose files were read again, and what was found wrong."""
 
     models: tuple[str, ...]
-    broken: tuple[Broken, ...]
+    broken: tuple[BrokenFile, ...]
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -86,20 +79,6 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: ModelRecord | None = None
     verified: Verified | None = None
     error: Failure | None = None
-
-
-class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One engine process. `observed` is its resident memory in bytes once it was loaded."""
-
-    model: str
-    digest: str
-    engine: str
-    chip: str
-    state: str
-    reason: str = ""
-    pid: int | None = None
-    estimate: FitEstimate | None = None
-    observed: int | None = None
 
 
 class BasketStatus(msgspec.Struct, frozen=True):

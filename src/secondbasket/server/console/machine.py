@@ -6,10 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from secondbasket.cloud.supervisor import ReplicaStatus
 from secondbasket.core.chip import Chip
 from secondbasket.server.console.chart import Segment, stack
 from secondbasket.server.console.desk import Desk
-from secondbasket.server.console.ports import ModelView, ReplicaView
+from secondbasket.server.console.ports import ModelView
 
 
 def machine_routes(desk: Desk) -> list[BaseRoute]:
@@ -60,14 +61,14 @@ def memory_of(view: ModelView) -> Sequence[tuple[str, Sequence[Segment]]]:
             ),
         )
     ]
-    if replica.observed is not None:
-        bars.append(("Observed", stack({"observed": replica.observed}, whole=whole)))
+    if replica.observed_bytes is not None:
+        bars.append(("Observed", stack({"observed": replica.observed_bytes}, whole=whole)))
     return bars
 
 
-def _scale(replica: ReplicaView) -> int:
+def _scale(replica: ReplicaStatus) -> int:
     assert replica.estimate is not None
-    return max(replica.estimate.needed, replica.observed or 0)
+    return max(replica.estimate.needed, replica.observed_bytes or 0)
 
 
 def _memory_in_use(chip: Chip) -> Sequence[Segment]:

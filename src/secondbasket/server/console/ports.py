@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from secondbasket.core.chip import Chip, FitEstimate
+from secondbasket.cloud.supervisor import ReplicaStatus
+from secondbasket.core.chip import Chip
 from secondbasket.core.model import ModelRecord
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.baskets import Baskets
@@ -14,26 +15,11 @@ from secondbasket.maas.keys import Keys
 from secondbasket.maas.sessions import Sessions
 
 
-class ReplicaView(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine process that serves a model, as `cloud/` knows it.
-
-    `state` is one of the replica's own words ('starting', 'ready', 'failed' …),
-    `observed` its resident memory after the load, in bytes.
-    """
-
-    state: str
-    engine: str
-    chip: str
-    reason: str = ""
-    estimate: FitEstimate | None = None
-    observed: int | None = None
-
-
 class ModelView(msgspec.Struct, frozen=True):
     """A model of the registry and, where there is one, the replica that runs it."""
 
     record: ModelRecord
-    replica: ReplicaView | None = None
+    replica: ReplicaStatus | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 _OUTCOMES = {
     "completed": "Completed",
-    "client_closed": "Stopped by the reader",
-    "upstream_failed": "Broke off: the upstream failed",
-    "revoked": "Ended: the key was revoked",
+    "client_closed": "Stopped",
+    "upstream_failed": "Broke off",
+    "revoked": "Key revoked",
 }
 
 

@@ -15,7 +15,8 @@ const MARKS = [
   ["_", "em"],
 ];
 
-export function inline(text, depth = 0) {
+/** `links` is false inside a link's own label, which must not show a second address. */
+export function inline(text, depth = 0, links = true) {
   const nodes = [];
   // Once a closing mark was looked for in vain, it is not further on either.
   const hopeless = new Set();
@@ -27,7 +28,7 @@ export function inline(text, depth = 0) {
     nodes.push(node);
   };
   while (at < text.length) {
-    const found = depth < DEEPEST ? special(text, at, depth, hopeless) : null;
+    const found = depth < DEEPEST ? special(text, at, depth, links, hopeless) : null;
     if (!found) {
       plain += text[at];
       at += 1;
@@ -43,16 +44,18 @@ export function inline(text, depth = 0) {
   return nodes;
 }
 
-function special(text, at, depth, hopeless) {
+function special(text, at, depth, links, hopeless) {
   const sign = text[at];
   if (sign === "\\" && ESCAPABLE.test(text[at + 1] ?? "")) return { node: text[at + 1], end: at + 2 };
   if (sign === "\\" && text[at + 1] === "\n") return { node: element("br"), end: at + 2 };
   if (sign === "\n") return { node: hardBreak(text, at) ? element("br") : "\n", end: at + 1 };
   if (sign === "`") return code(text, at, hopeless);
   if (sign === "!" && text[at + 1] === "[") return image(text, at);
-  if (sign === "[") return link(text, at, depth);
-  if (sign === "<" || sign === "h") return address(text, at);
-  if (sign === "*" || sign === "_" || sign === "~") return emphasis(text, at, depth, hopeless);
+  if (sign === "[" && links) return link(text, at, depth);
+  if ((sign === "<" || sign === "h") && links) return address(text, at);
+  if (sign === "*" || sign === "_" || sign === "~") {
+    return emphasis(text, at, depth, links, hopeless);
+  }
   return null;
 }
 
@@ -109,12 +112,7 @@ function link(text, at, depth) {
   const url = safe(found.target);
   // Where a link may not lead, its label is left as the words it is.
   if (!url) return { node: element("span", {}, ...inline(found.label, depth + 1)), end: found.end };
-  return { node: anchor(url, withoutLinks(found.label, depth)), end: found.end };
-}
-
-function withoutLinks(label, depth) {
-  const holder = element("span", {}, ...inline(label, depth + 1));
-  return holder.querySelector("a") ? [holder.textContent] : [...holder.childNodes];
+  return { node: anchor(url, inline(found.label, depth + 1, false)), end: found.end };
 }
 
 function address(text, at) {
@@ -144,7 +142,7 @@ function anchor(url, label) {
   );
 }
 
-function emphasis(text, at, depth, hopeless) {
+function emphasis(text, at, depth, links, hopeless) {
   for (const [mark, name] of MARKS) {
     if (!text.startsWith(mark, at) || hopeless.has(mark)) continue;
     const from = at + mark.length;
@@ -155,7 +153,7 @@ function emphasis(text, at, depth, hopeless) {
       hopeless.add(mark);
       continue;
     }
-    const inner = inline(text.slice(from, close), depth + 1);
+    const inner = inline(text.slice(from, close), depth + 1, links);
     const node =
       name === "strong-em"
         ? element("strong", {}, element("em", {}, ...inner))

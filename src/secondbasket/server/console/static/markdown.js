@@ -71,7 +71,7 @@ function codeBlock(code, language) {
   }
   const pre = element(
     "pre",
-    { tabindex: "0", role: "region", "aria-label": language || "code" },
+    { tabindex: "0", role: "group", "aria-label": language || "code" },
     element("code", {}, code),
   );
   return element("figure", { class: "code" }, head, pre);
@@ -165,7 +165,7 @@ function tableOf(head, rows) {
   );
   return element(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table" },
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": "Table" },
     whole,
   );
 }

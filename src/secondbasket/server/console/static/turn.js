@@ -84,7 +84,7 @@ function receiptView({ summary, rows, url }) {
   const link = element("a", { href: url }, "Open the receipt");
   if (!rows) return element("p", { class: "receipt-link" }, link);
   const facts = rows.map(([name, value]) =>
-    element("div", {}, element("dt", {}, name), element("dd", {}, value)),
+    element("div", {}, element("dt", {}, name), element("dd", style(name), value)),
   );
   return element(
     "details",
@@ -93,4 +93,8 @@ function receiptView({ summary, rows, url }) {
     element("dl", { class: "facts" }, ...facts),
     link,
   );
+}
+
+function style(name) {
+  return name === "Receipt" || name === "Weights" ? { class: "code" } : {};
 }

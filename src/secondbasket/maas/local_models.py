@@ -1,0 +1,139 @@
+"""Installed models as things that answer: a replica in the cloud layer, a basket in front of it."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import anyio
+import msgspec
+
+from secondbasket.cloud.placement import place
+from secondbasket.cloud.replica import Replica, ReplicaSpec
+from secondbasket.cloud.supervisor import Supervisor
+from secondbasket.core.chip import Chip
+from secondbasket.core.model import ModelRecord, ModelTask
+from secondbasket.core.money import Price
+from secondbasket.core.ports import Engine, UpstreamFacts
+from secondbasket.egress import Session
+from secondbasket.errors import BasketError
+from secondbasket.maas.baskets import Basket, Baskets
+from secondbasket.maas.prices import LOCAL
+from secondbasket.maas.upstreams.local import LocalUpstream
+from secondbasket.models.registry import Registry
+from secondbasket.models.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class EngineWishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator set for every engine; None is chosen for the chip and the model."""
+
+    context_tokens: int | None = None
+    slots: int | None = None
+    threads: int | None = None
+    cache_mib: int | None = None
+
+
+class LocalModels:
+    """`unserved` says, for each installed model that is not served, why.
+
+    `chips` finds the chips as they are now (it blocks); `prices` is what a
+    token costs by task; `law` is the law that the operator is under.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        store: Store,
+        supervisor: Supervisor,
+        engines: Mapping[str, Engine],
+        chips: Callable[[], Sequence[Chip]],
+        session: Session,
+        baskets: Baskets,
+        prices: Mapping[ModelTask, Price],
+        law: str,
+        wishes: EngineWishes,
+    ) -> None:
+        self.unserved: dict[str, str] = {}
+        self._registry = registry
+        self._store = store
+        self._supervisor = supervisor
+        self._engines = engines
+        self._chips = chips
+        self._session = session
+        self._baskets = baskets
+        self._prices = prices
+        self._law = law
+        self._wishes = wishes
+        self._placing = anyio.Lock()
+
+    async def serve_installed(self, names: Iterable[str]) -> None:
+        """Begin to serve those of `names` that are installed ('*': all), each while it fits."""
+        installed = {
+            record.name: record for record in await anyio.to_thread.run_sync(self._registry.list)
+        }
+        wanted = [each for name in names for each in (installed if name == "*" else [name])]
+        for name in dict.fromkeys(wanted):
+            if name in installed:
+                try:
+                    await self.serve(installed[name])
+                except BasketError as error:
+                    log.warning("'%s' is not served: %s", name, error)
+
+    async def serve(self, record: ModelRecord) -> Replica:
+        """Begin to load `record` and put its basket up; or the replica that serves it already.
+
+        Raises ModelDoesNotFit with the numbers, before anything is loaded, and
+        PluginError where no engine runs it.
+        """
+        async with self._placing:
+            standing = self._supervisor.replicas.get(record.name)
+            if standing is not None:
+                return standing
+            try:
+                spec = await anyio.to_thread.run_sync(self._place, record)
+            except BasketError as error:
+                self.unserved[record.name] = str(error)
+                raise
+            replica = await self._supervisor.add(spec)
+            self.unserved.pop(record.name, None)
+        upstream = LocalUpstream(self._facts(spec), self._session, replica)
+        self._baskets.put(Basket(record.name, record.task, (upstream,), created=int(time.time())))
+        return replica
+
+    async def withdraw(self, name: str, drain_seconds: float) -> None:
+        """Take the model's basket down, let its calls end, and stop its engine."""
+        if name in self._supervisor.replicas:
+            self._baskets.remove(name)
+            await self._supervisor.remove(name, drain_seconds)
+
+    def states(self) -> Mapping[str, int]:
+        """Replicas by state."""
+        return Counter(replica.state for replica in self._supervisor.replicas.values())
+
+    def _place(self, record: ModelRecord) -> ReplicaSpec:
+        return place(
+            record,
+            {file.name: self._store.path_of(file.sha256) for file in record.files},
+            engines=self._engines,
+            chips=self._chips(),
+            **msgspec.structs.asdict(self._wishes),
+        )
+
+    def _facts(self, spec: ReplicaSpec) -> UpstreamFacts:
+        model = spec.model
+        return UpstreamFacts(
+            name=f"local/{model.name}",
+            provider=LOCAL,
+            law=self._law,
+            model=model.name,
+            task=model.task,
+            digest=model.digest,
+            engine=spec.engine.version(),
+            chip=spec.chip.name,
+            context_tokens=spec.options.context_tokens,
+            modalities=model.shape.modalities if model.shape else ("text",),
+            price=self._prices[model.task],
+        )

@@ -1,0 +1,85 @@
+"""The installed models as operators handle them: pulled, checked, served and removed."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import anyio
+
+from secondbasket.core.chip import Chip
+from secondbasket.core.model import ModelRecord, ModelTask
+from secondbasket.maas.local_models import LocalModels
+from secondbasket.models.catalogue import CatalogueEntry
+from secondbasket.models.progress import Report
+from secondbasket.models.pull import Puller
+from secondbasket.models.recommend import Recommendation, recommend
+from secondbasket.models.registry import Registry
+from secondbasket.models.store import Store
+from secondbasket.models.verify import BrokenFile, verify_models
+
+
+class ModelDesk:
+    """`serves` is whether a model that was just pulled is to be served at once, if it fits."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        store: Store,
+        puller: Puller,
+        catalogue: Mapping[str, CatalogueEntry],
+        local_models: LocalModels,
+        chips: Callable[[bool], Sequence[Chip]],
+        serves: bool,
+        drain_seconds: float,
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._puller = puller
+        self._catalogue = catalogue
+        self._local_models = local_models
+        self._chips = chips
+        self._serves = serves
+        self._drain_seconds = drain_seconds
+
+    async def list(self) -> Sequence[ModelRecord]:
+        return await anyio.to_thread.run_sync(self._registry.list)
+
+    async def get(self, name: str) -> ModelRecord:
+        """Raises ModelNotFound."""
+        return await anyio.to_thread.run_sync(self._registry.get, name)
+
+    async def pull(
+        self,
+        wanted: str,
+        *,
+        name: str | None,
+        task: ModelTask | None,
+        replace: bool,
+        report: Report,
+    ) -> ModelRecord:
+        """As `Puller.pull`; a model that was replaced is loaded anew."""
+        record = await self._puller.pull(
+            wanted, name=name, task=task, replace=replace, report=report
+        )
+        if self._serves:
+            if replace:
+                await self._local_models.withdraw(record.name, self._drain_seconds)
+            await self._local_models.serve_installed([record.name])
+        return record
+
+    async def verify(self, records: Sequence[ModelRecord], report: Report) -> Sequence[BrokenFile]:
+        return await verify_models(self._store, records, report)
+
+    async def remove(self, name: str) -> int:
+        """Stop serving a model and forget it; the bytes freed. Raises ModelNotFound."""
+        await self.get(name)
+        await self._local_models.withdraw(name, self._drain_seconds)
+
+        def forget() -> int:
+            return sum(map(self._store.delete, self._registry.remove(name)))
+
+        return await anyio.to_thread.run_sync(forget)
+
+    async def recommend(self) -> Sequence[Recommendation]:
+        """The catalogue's models judged for this machine, measured just now, best first."""
+        chips = await anyio.to_thread.run_sync(self._chips, True)
+        return recommend(self._catalogue.values(), chips)

@@ -1,0 +1,133 @@
+"""The doors over one stack: each is handed its ports here, and nothing else of the stack."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import anyio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
+
+from secondbasket import __version__
+from secondbasket.app import Stack
+from secondbasket.core.chip import Chip
+from secondbasket.core.clock import timestamp
+from secondbasket.server.admin.ports import AdminPorts
+from secondbasket.server.admin.routes import admin_routes
+from secondbasket.server.admin.words import BasketStatus, Status
+from secondbasket.server.console.ports import ConsolePorts, ModelView
+from secondbasket.server.console.routes import console_routes
+from secondbasket.server.health import health_routes
+from secondbasket.server.hosts import AllowedHosts
+from secondbasket.server.openai.ports import OpenAIPorts
+from secondbasket.server.openai.routes import openai_routes
+
+
+def public_app(stack: Stack) -> ASGIApp:
+    """What listens on TCP: the OpenAI door, the console, health and metrics."""
+    settings = stack.settings.server
+    routes = [
+        *openai_routes(_openai_ports(stack)),
+        *health_routes(
+            waiting_for=stack.waiting_for,
+            exposition=stack.metrics.exposition,
+            verify=None if settings.private else stack.keys.verify,
+        ),
+        Mount("/console", routes=console_routes(_console_ports(stack))),
+        Route("/", _to_console, methods=["GET"]),
+    ]
+    return AllowedHosts(Starlette(routes=routes), names=[settings.host, *settings.allowed_hosts])
+
+
+def admin_app(stack: Stack, *, address: str, stop: Callable[[], None]) -> ASGIApp:
+    """What listens on the home's own socket: the admin door, and the OpenAI door beside it."""
+    routes: list[BaseRoute] = [
+        *admin_routes(_admin_ports(stack, address=address, stop=stop)),
+        *openai_routes(_openai_ports(stack)),
+    ]
+    return Starlette(routes=routes)
+
+
+async def _to_console(_request: Request) -> Response:
+    return RedirectResponse("/console/")
+
+
+def _openai_ports(stack: Stack) -> OpenAIPorts:
+    settings = stack.settings.server
+    return OpenAIPorts(
+        verify=stack.keys.verify,
+        gateway=stack.gateway,
+        baskets=stack.baskets,
+        receipt=stack.ledger.receipt,
+        refused=stack.metrics.refused,
+        max_body_bytes=settings.max_body_bytes,
+        stall_seconds=settings.client_stall_seconds,
+    )
+
+
+def _console_ports(stack: Stack) -> ConsolePorts:
+    async def models() -> Sequence[ModelView]:
+        replicas = {status.name: status for status in stack.supervisor.status()}
+        return [
+            ModelView(record, replicas.get(record.name)) for record in await stack.model_desk.list()
+        ]
+
+    async def chips() -> Sequence[Chip]:
+        return await anyio.to_thread.run_sync(stack.chips, False)
+
+    settings = stack.settings
+    return ConsolePorts(
+        keys=stack.keys,
+        sessions=stack.sessions,
+        ledger=stack.ledger,
+        gateway=stack.gateway,
+        baskets=stack.baskets,
+        models=models,
+        chips=chips,
+        currency=settings.prices.currency,
+        max_body_bytes=settings.server.max_body_bytes,
+        stall_seconds=settings.server.client_stall_seconds,
+    )
+
+
+def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> AdminPorts:
+    async def chips(measure: bool) -> Sequence[Chip]:
+        return await anyio.to_thread.run_sync(stack.chips, measure)
+
+    return AdminPorts(
+        keys=stack.keys,
+        local_key=stack.local_key,
+        ledger=stack.ledger,
+        models=stack.model_desk,
+        chips=chips,
+        status=lambda: _status(stack, address),
+        stop=stop,
+    )
+
+
+def _status(stack: Stack, address: str) -> Status:
+    reason = stack.waiting_for()
+    return Status(
+        version=__version__,
+        home=str(stack.home.root),
+        pid=os.getpid(),
+        started_at=timestamp(datetime.fromtimestamp(stack.started_at, UTC)),
+        uptime_seconds=round(time.time() - stack.started_at, 1),
+        address=address,
+        state="ready" if reason is None else "not ready",
+        reason=reason or "",
+        baskets=tuple(
+            BasketStatus(
+                basket.name,
+                basket.task,
+                any(upstream.ready() for upstream in basket.upstreams),
+                tuple(upstream.facts.name for upstream in basket.upstreams),
+            )
+            for basket in stack.baskets
+        ),
+        replicas=tuple(stack.supervisor.status()),
+    )

