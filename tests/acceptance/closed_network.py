@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import openai
+import psutil
 
 from tests.running import running
 
@@ -20,7 +21,14 @@ EMBEDDING = "all-minilm-l6-v2"
 
 def main(home: Path, trace: Path) -> None:
     strace = [
-        *("strace", "--follow-forks", "--seccomp-bpf", "--quiet=all", "--string-limit=16"),
+        *(
+            "strace",
+            "--daemonize",
+            "--follow-forks",
+            "--seccomp-bpf",
+            "--quiet=all",
+            "--string-limit=16",
+        ),
         *("--trace=connect,sendto,sendmsg,sendmmsg", f"--output={trace}"),
     ]
     results: dict[str, Any] = {"outside": _outside()}
@@ -46,7 +54,18 @@ def main(home: Path, trace: Path) -> None:
         server.basket("usage")
         answer = httpx2.get(server.url, follow_redirects=True, trust_env=False)
         results["console"] = answer.status_code
+        tracers = [process for process in psutil.process_iter() if _traces_into(trace, process)]
+        assert tracers
+    _, running_still = psutil.wait_procs(tracers, timeout=20)  # the trace is whole once they end
+    assert not running_still
     print(json.dumps(results))
+
+
+def _traces_into(trace: Path, process: psutil.Process) -> bool:
+    try:
+        return f"--output={trace}" in process.cmdline()
+    except psutil.Error:
+        return False
 
 
 def _outside() -> str:

@@ -47,7 +47,7 @@ def test_the_trace_is_read_rightly() -> None:
     resolver = (
         'connect(5, {sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("127.0.0.53")}, 16)'
     )
-    assert leaving("\n".join([here, local, away, away6, resolver])) == [away, away6, resolver]
+    assert leaving(f"{here}\n{local}\n{away}\n{away6}\n{resolver}") == [away, away6, resolver]
 
 
 def test_everything_local_works_and_nothing_tries_to_leave(
