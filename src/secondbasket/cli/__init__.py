@@ -1,1 +1,1 @@
-"""The command `basket`: one file per noun, each loaded when it is called."""
+"""The command line: one file per noun, each loaded when it is called."""

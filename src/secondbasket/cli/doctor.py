@@ -1,0 +1,107 @@
+"""`basket doctor`: is this set-up sound, and if not, what mends it?"""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import anyio
+import click
+
+from secondbasket.cli import checks
+from secondbasket.cli.chat import first_chat_basket
+from secondbasket.cli.checks import Finding, guarded
+from secondbasket.cli.connection import Connection, connect
+from secondbasket.cli.home import read_home
+from secondbasket.cli.output import emit, json_option, size
+from secondbasket.core.chip import Chip
+from secondbasket.errors import BasketError
+from secondbasket.server.listen import listen_tcp
+from secondbasket.settings import Settings, default_home
+from secondbasket.stores.home import Home
+
+_MARKS = {"ok": ("green", "ok"), "warning": ("yellow", "warn"), "broken": ("red", "FAIL")}
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """Check this set-up, and say how to mend it. Fails when something is broken.
+
+    Without a running server, this starts the engines for a moment to see that they can.
+    """
+    findings = []
+    for finding in _examine():
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    found_broken = sum(finding.state == "broken" for finding in findings)
+    if as_json:
+        emit({"sound": not found_broken, "findings": findings})
+    if found_broken:
+        raise BasketError(
+            f"{found_broken} of {len(findings)} checks found something broken.",
+            hint="" if as_json else "Each says above how to mend it.",
+        )
+
+
+def _show(finding: Finding) -> None:
+    colour, mark = _MARKS[finding.state]
+    click.echo(f"{click.style(mark.rjust(4), fg=colour)}  {finding.check}: {finding.found}")
+    if finding.mend:
+        click.echo(f"      → {finding.mend}")
+
+
+def _examine() -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    yield checks.python()
+    home = Home(default_home(os.environ))
+    usable = guarded("Home", lambda: checks.home_folder(home))
+    yield usable
+    if home.root.is_dir():
+        yield guarded("Disk", lambda: checks.disk(home))
+        yield guarded("Clock", lambda: checks.clock(home, now))
+    try:
+        settings = read_home().settings
+    except BasketError as error:
+        yield checks.broken("Settings", error)
+        return
+    yield checks.ok("Settings", "all understood")
+    yield checks.tls(settings, now)
+    yield checks.outbound(settings, os.environ)
+    if usable.state != "broken":
+        yield from checks.models(home, settings)
+        yield from anyio.run(_examine_stack, settings)
+
+
+async def _examine_stack(settings: Settings) -> list[Finding]:
+    """What only the stack itself can tell: the port, the database, the chips, the engines."""
+    try:
+        async with connect(engines=True) as server:
+            status = await server.status()
+            if status.address:
+                port = checks.ok("Server", f"running on {status.address}, process {status.pid}")
+            else:
+                port = guarded("Port", lambda: _port(settings))
+            chips = await server.get("chips", list[Chip], measure="false")
+            return [port, _memory(chips), await _engine(server)]
+    except BasketError as error:
+        return [checks.broken("Stack", error)]
+
+
+def _port(settings: Settings) -> Finding:
+    server = settings.server
+    listen_tcp(server.host, server.port).close()
+    return checks.ok("Port", f"{server.host}:{server.port} is free")
+
+
+def _memory(chips: list[Chip]) -> Finding:
+    told = ", ".join(f"{chip.name}: {size(chip.memory_free)} free" for chip in chips)
+    return checks.ok("Chips", told)
+
+
+async def _engine(server: Connection) -> Finding:
+    try:
+        name = await first_chat_basket(server)
+    except BasketError as error:
+        return checks.broken("Engine", error)
+    return checks.ok("Engine", f"'{name}' is loaded and ready to answer")

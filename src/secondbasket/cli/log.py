@@ -1,0 +1,30 @@
+"""What this process says on standard error: lines for people, or JSON objects for machines."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from secondbasket.core.clock import timestamp
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": timestamp(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+def configure(level: str, form: str) -> None:
+    """Log to standard error from `level` on, in the `form` 'text' or 'json'."""
+    handler = logging.StreamHandler(sys.stderr)
+    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler.setFormatter(_Json() if form == "json" else text)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

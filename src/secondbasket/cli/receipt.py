@@ -1,0 +1,65 @@
+"""`basket receipt`: what happened for one request."""
+
+import click
+
+from secondbasket.cli.connection import call
+from secondbasket.cli.output import emit, json_option, size
+from secondbasket.core.money import format_nano
+from secondbasket.core.receipt import Receipt
+
+
+@click.command()
+@click.argument("request_id", metavar="ID")
+@json_option
+def command(request_id: str, as_json: bool) -> None:
+    """Show what happened for one request.
+
+    ID is the answer's id, and its x-basket-request-id header.
+    """
+    receipt = call(lambda server: server.get(f"receipts/{request_id}", Receipt))
+    if as_json:
+        emit(receipt)
+        return
+    for label, value in receipt_lines(receipt):
+        click.echo(f"{click.style(label.ljust(9), bold=True)} {value}")
+
+
+def receipt_lines(receipt: Receipt) -> list[tuple[str, str]]:
+    """(label, value) of everything a person asks of a receipt."""
+    estimated = "" if receipt.usage_exact else " (estimated: the stream was cut)"
+    cached = f" ({receipt.cached_input_tokens} from cache)" if receipt.cached_input_tokens else ""
+    first = (
+        "" if receipt.first_token_ms is None else f", first token {receipt.first_token_ms:.0f} ms"
+    )
+    error = "" if receipt.error is None else f" ({receipt.error})"
+    return [
+        ("Receipt", receipt.request_id),
+        ("When", receipt.created_at),
+        ("Outcome", receipt.outcome + error),
+        ("Key", f"{receipt.key_name} ({receipt.key_id})"),
+        ("Basket", f"{receipt.basket}, answered by {receipt.upstream}"),
+        ("Model", f"{receipt.model} {receipt.digest}".strip()),
+        ("Engine", receipt.engine or "not told"),
+        ("Chip", receipt.chip or "not told"),
+        ("Law", f"{receipt.law} (provider: {receipt.provider})"),
+        ("Tokens", f"{receipt.input_tokens} in{cached}, {receipt.output_tokens} out{estimated}"),
+        ("Time", f"{receipt.duration_ms:.0f} ms{first}"),
+        ("Cost", format_nano(receipt.cost, receipt.currency)),
+        ("Bytes", f"{size(receipt.bytes_sent)} sent, {size(receipt.bytes_received)} received"),
+    ]
+
+
+def receipt_line(receipt: Receipt) -> str:
+    """The receipt in one line, to stand under an answer."""
+    return " · ".join(
+        (
+            receipt.request_id,
+            f"{receipt.model} {receipt.digest[:19]}".strip(),
+            receipt.engine,
+            receipt.chip,
+            f"law: {receipt.law}",
+            f"{receipt.input_tokens} + {receipt.output_tokens} tokens",
+            f"{receipt.duration_ms / 1000:.2f} s",
+            format_nano(receipt.cost, receipt.currency),
+        )
+    )

@@ -1,0 +1,97 @@
+"""`basket up`: the server, in the foreground."""
+
+import signal
+import time
+
+import anyio
+import click
+
+from secondbasket import __version__
+from secondbasket.app import Stack
+from secondbasket.cli.home import read_home
+from secondbasket.cli.log import configure
+from secondbasket.cli.stack import run_stack
+from secondbasket.settings import Settings
+from secondbasket.stores.home import Home
+
+_EXAMPLE = """\
+Try it:
+  curl {address}/v1/chat/completions \\
+    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
+    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "What is the capital of \
+France?"}}]}}'
+"""
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8400]")
+@click.option(
+    "--show-key/--hide-key",
+    default=True,
+    help="Print the local key at start; hide it where others read what is printed.",
+)
+def command(host: str | None, port: int | None, show_key: bool) -> None:
+    """Serve the API and the console, in the foreground.
+
+    Ends on Ctrl-C and on SIGTERM, once the answers under way are written or engine.drain_seconds
+    have passed.
+    """
+    given = {"server.host": host, "server.port": port}
+    flags = {key: value for key, value in given.items() if value is not None}
+    settings = read_home(flags).settings
+    configure(settings.log.level, settings.log.format)
+    home = Home(settings.home)
+    home.create()
+    with home.lock("basket up"):
+        anyio.run(_serve, settings, show_key, backend_options={"use_uvloop": True})
+
+
+async def _serve(settings: Settings, show_key: bool) -> None:
+    started = time.perf_counter()
+    stopping = anyio.Event()
+    async with run_stack(settings, engines=True, public=True, stop=stopping.set) as (
+        stack,
+        address,
+    ), anyio.create_task_group() as tasks:
+        tasks.start_soon(_await_signal, stopping)
+        await _greet(stack, address, show_key)
+        tasks.start_soon(_tell_ready, stack, started)
+        await stopping.wait()
+        click.echo("Stopping: answers under way may end.", err=True)
+        tasks.cancel_scope.cancel()
+    click.echo("Stopped.", err=True)
+
+
+async def _await_signal(stopping: anyio.Event) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            stopping.set()
+
+
+async def _greet(stack: Stack, address: str, show_key: bool) -> None:
+    key = await stack.local_key()
+    told = key if show_key else f"in {stack.home.local_key_file}"
+    click.echo(
+        f"Second Basket {__version__}\n"
+        f"  Console  {address}/\n"
+        f"  API      {address}/v1\n"
+        f"  Key      {told}\n"
+    )
+    example = _EXAMPLE.format(
+        address=address,
+        key=key if show_key else "KEY",
+        model=stack.settings.models.default_chat,
+    )
+    click.echo(example)
+
+
+async def _tell_ready(stack: Stack, started: float) -> None:
+    """Say once when the default model can answer, and until then why it cannot."""
+    told = None
+    while reason := stack.waiting_for():
+        if reason != told:
+            click.echo(f"Not ready: {reason}", err=True)
+            told = reason
+        await stack.supervisor.changed.wait()
+    click.echo(f"Ready after {time.perf_counter() - started:.1f} s.", err=True)

@@ -1,0 +1,64 @@
+"""`basket upgrade`: the home's data, brought to the version that is installed."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import click
+
+from secondbasket import __version__
+from secondbasket.cli.home import read_home
+from secondbasket.cli.output import emit, json_option, note
+from secondbasket.settings import Settings
+from secondbasket.stores.archive import write_archive
+from secondbasket.stores.database import Database
+from secondbasket.stores.home import Home
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """Bring the home's data to the installed version, after a backup. The server must not run.
+
+    Once the new version is installed, this changes the database's tables where they have changed.
+    A database of a newer version is refused.
+    """
+    settings = read_home().settings
+    home = Home(settings.home)
+    home.create()
+    with home.lock(click.get_current_context().command_path):
+        before, after, backup = anyio.run(_upgrade, settings, home)
+    if as_json:
+        emit(
+            {
+                "version": __version__,
+                "schema_before": before,
+                "schema_after": after,
+                "backup": backup and str(backup),
+            }
+        )
+    elif before == after:
+        click.echo(f"Second Basket {__version__}: the data is of this version already.")
+    else:
+        click.echo(f"Second Basket {__version__}: schema {before or 'none'} → {after}.")
+        if backup is not None:
+            click.echo(f"The data as it was before is in {backup}.")
+
+
+async def _upgrade(settings: Settings, home: Home) -> tuple[str | None, str | None, Path | None]:
+    """The schema before and after, and the backup where there was something to back up."""
+    database = Database(settings.database.url or f"sqlite:///{home.database_file}")
+    try:
+        before = await database.revision()
+        backup = None
+        if before is not None and before != database.newest:
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+            backup = home.backups / f"before-upgrade-{stamp}.tar"
+            own = settings.database.url is None
+            if not own:
+                note("The database is not in the home: only the rest is backed up.")
+            write_archive(home, backup, version=__version__, database=own, models=False)
+        await database.migrate()
+        return before, await database.revision(), backup
+    finally:
+        database.close()
