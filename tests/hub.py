@@ -118,6 +118,7 @@ class HubServer:
             await response.write(content[first : first + self.hold_at])
             self.held.set()
             await self.let_go.wait()
+            await response.write(content[first + self.hold_at :])
         else:
             await response.write(content[first:])
         return response
@@ -143,5 +144,6 @@ async def serving(hub: HubServer) -> AsyncIterator[HubServer]:
         hub.endpoint, hub.network = places
         yield hub
     finally:
+        hub.let_go.set()
         for runner in runners:
             await runner.cleanup()

@@ -162,15 +162,15 @@ class Puller:
         sums = {name: sha256_of(path) for name, path in sorted(arrived.items())}
         _check_promised(order.files, sums)
         weights, file_format = _weights_among(arrived)
-        shape = None if file_format == "onnx" else read_header(arrived[weights], file_format)
+        shape = read_header(arrived[weights], file_format)
         stored = tuple(self._store.put(arrived[name], name, sums[name]) for name in sums)
         provenance: dict[str, object] = {"sources": [dict(each.provenance) for each in fetched]}
-        if shape is not None and shape.chat_template is not None:
+        if shape.chat_template is not None:
             template = shape.chat_template.encode()
             provenance["chat_template_sha256"] = hashlib.sha256(template).hexdigest()
         record = ModelRecord(
             name=order.name or name_from(weights),
-            task=order.task or _task_of(shape),
+            task=order.task or _task_of(shape, file_format),
             format=file_format,
             digest=f"sha256:{sums[weights]}",
             files=stored,
@@ -229,8 +229,6 @@ def _refuse_code(name: str, path: Path) -> None:
         )
 
 
-def _task_of(shape: ModelShape | None) -> ModelTask:
-    """ONNX models and BERTs embed; without a chat template of its own, a GGUF still chats."""
-    if shape is None or ("bert" in shape.architecture and shape.chat_template is None):
-        return "embedding"
-    return "chat"
+def _task_of(shape: ModelShape, file_format: ModelFormat) -> ModelTask:
+    """A guess where nobody said it: ONNX files and BERTs embed, everything else chats."""
+    return "embedding" if file_format == "onnx" or "bert" in shape.architecture else "chat"
