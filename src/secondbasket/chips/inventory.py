@@ -7,9 +7,9 @@ from secondbasket.core.plugins import load
 from secondbasket.core.ports import ChipProbe
 
 
-def load_probes(names: Sequence[str] | None = None) -> list[ChipProbe]:
-    """The probes `names`, or all that are installed. Raises PluginError as `plugins.load`."""
-    return [create() for create in load("secondbasket.chip_probes", names).values()]
+def load_probes(names: Sequence[str] | None = None) -> dict[str, ChipProbe]:
+    """The probes `names`, or all that are installed, by name. Raises PluginError."""
+    return {name: create() for name, create in load("secondbasket.chip_probes", names).items()}
 
 
 def inventory(probes: Iterable[ChipProbe], *, measure: bool = False) -> list[Chip]:

@@ -54,15 +54,3 @@ class FitEstimate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fits(self) -> bool:
         return self.needed <= self.free
-
-
-class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a loaded model really holds, in bytes, next to what was estimated for it."""
-
-    estimate: FitEstimate
-    resident: int
-
-    @property
-    def ratio(self) -> float:
-        """Observed over estimated: above 1 the estimate was too low."""
-        return self.resident / self.estimate.resident

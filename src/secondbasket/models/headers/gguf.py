@@ -211,12 +211,15 @@ def _shape(cursor: Cursor, metadata: _Metadata, tensors: list[_Tensor]) -> Model
     key_size = count("attention.key_length", embedding // heads if heads else 0)
     value_size = count("attention.value_length", key_size)
     kv_heads = values.get(f"{architecture}.attention.head_count_kv", heads)
+    causal = values.get(f"{architecture}.attention.causal", True)
+    every = count("full_attention_interval")
+    attention_layers = _attention_layers(layers, kv_heads, every) if causal else 0
     template = values.get("tokenizer.chat_template")
     return ModelShape(
         architecture=architecture,
         parameters=sum(tensor.values for tensor in tensors),
         layers=layers,
-        attention_layers=_attention_layers(layers, kv_heads, count("full_attention_interval")),
+        attention_layers=attention_layers,
         heads=heads,
         kv_heads=_count(cursor, kv_heads, "attention.head_count_kv"),
         head_size=(key_size + value_size + 1) // 2,
