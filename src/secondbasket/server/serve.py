@@ -9,6 +9,8 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
+from secondbasket.server.heads import BoundedHeads
+
 
 class _Server(uvicorn.Server):
     """Signals belong to the command, which has more than one server to end."""
@@ -36,7 +38,7 @@ class Listener:
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=BoundedHeads,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -47,7 +49,6 @@ class Listener:
                 ssl_certfile=certificate,
                 ssl_keyfile=private_key,
                 timeout_graceful_shutdown=max(1, round(drain_seconds)),
-                h11_max_incomplete_event_size=64 * 1024,
             )
         )
 
