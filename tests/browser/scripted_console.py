@@ -85,6 +85,7 @@ SERVING = ModelView(
             weights=94 * MIB,
             kv_cache=180 * MIB,
             margin=96 * MIB,
+            prompt_cache=128 * MIB,
             free=5200 * MIB,
         ),
         observed_bytes=352 * MIB,

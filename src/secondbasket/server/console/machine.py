@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from secondbasket.cloud.supervisor import ReplicaStatus
 from secondbasket.core.chip import Chip
 from secondbasket.server.console.chart import Segment, stack
 from secondbasket.server.console.desk import Desk
@@ -43,32 +42,20 @@ def _whole_or_part(request: Request, name: str) -> str:
 
 def memory_of(view: ModelView) -> Sequence[tuple[str, Sequence[Segment]]]:
     """A model's memory, estimated and observed, as bars on one scale; none without a replica."""
-    replica = view.replica
-    if replica is None or replica.estimate is None:
+    if view.replica is None:
         return ()
-    whole = _scale(replica)
-    estimate = replica.estimate
-    bars = [
-        (
-            "Estimated",
-            stack(
-                {
-                    "weights": estimate.weights,
-                    "cache": estimate.kv_cache,
-                    "margin": estimate.margin,
-                },
-                whole=whole,
-            ),
-        )
-    ]
-    if replica.observed_bytes is not None:
-        bars.append(("Observed", stack({"observed": replica.observed_bytes}, whole=whole)))
+    estimate, observed = view.replica.estimate, view.replica.observed_bytes
+    whole = max(estimate.needed, observed or 0)
+    parts = {
+        "weights": estimate.weights,
+        "cache": estimate.kv_cache,
+        "margin": estimate.margin,
+        "prompts": estimate.prompt_cache,
+    }
+    bars = [("Estimated", stack(parts, whole=whole))]
+    if observed is not None:
+        bars.append(("Observed", stack({"observed": observed}, whole=whole)))
     return bars
-
-
-def _scale(replica: ReplicaStatus) -> int:
-    assert replica.estimate is not None
-    return max(replica.estimate.needed, replica.observed_bytes or 0)
 
 
 def _memory_in_use(chip: Chip) -> Sequence[Segment]:

@@ -16,10 +16,11 @@ from secondbasket.maas.sessions import Sessions
 
 
 class ModelView(msgspec.Struct, frozen=True):
-    """A model of the registry and, where there is one, the replica that runs it."""
+    """A model of the registry and the replica that runs it, or why there is none."""
 
     record: ModelRecord
     replica: ReplicaStatus | None = None
+    unserved: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
