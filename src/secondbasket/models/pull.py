@@ -4,6 +4,7 @@ import difflib
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
@@ -73,7 +74,10 @@ class Puller:
         BadModelFile, InvalidRequest, EgressRefused.
         """
         order = self._order(wanted, name, task)
-        async with self._locks[order.source]:
+        async with AsyncExitStack() as held:
+            # In one order, so that two pulls that share sources cannot wait for each other.
+            for source in sorted(order.sources):
+                await held.enter_async_context(self._locks[source])
             if not replace:
                 installed = await anyio.to_thread.run_sync(
                     self._installed, order, from_worker(report)
@@ -87,9 +91,9 @@ class Puller:
                 )
             except (BadModelFile, DigestMismatch):
                 # Resuming what is wrong would only end here again.
-                self._discard(order)
+                await anyio.to_thread.run_sync(self._discard, order)
                 raise
-            self._discard(order)
+            await anyio.to_thread.run_sync(self._discard, order)
         report(PullProgress(record.name, record.size, record.size, "done"))
         return record
 

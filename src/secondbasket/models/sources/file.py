@@ -54,11 +54,15 @@ def _files_of(place: Path) -> list[Path]:
 def _copy(original: Path, target: Path, report: Report) -> None:
     total = original.stat().st_size
     received = 0
-    with disk_errors(target.parent), original.open("rb") as source, target.open("wb") as copy:
-        while block := source.read(_BLOCK):
-            copy.write(block)
-            received += len(block)
-            report(PullProgress(original.name, received, total, "downloading"))
+    try:
+        with disk_errors(target.parent), original.open("rb") as source, target.open("wb") as copy:
+            while block := source.read(_BLOCK):
+                copy.write(block)
+                received += len(block)
+                report(PullProgress(original.name, received, total, "downloading"))
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def create(options: SourceOptions) -> ModelSource:  # noqa: ARG001 — every factory takes them
