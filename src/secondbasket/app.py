@@ -151,7 +151,7 @@ async def open_stack(
         probes = load_probes()
 
         def chips(measure: bool) -> list[Chip]:
-            return inventory(probes, measure=measure)
+            return inventory(probes.values(), measure=measure)
 
         local_models = LocalModels(
             registry=registry,

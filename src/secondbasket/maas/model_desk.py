@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 
+from secondbasket.cloud.placement import usual_options
 from secondbasket.core.chip import Chip
 from secondbasket.core.model import ModelRecord, ModelTask
 from secondbasket.maas.local_models import LocalModels
@@ -82,4 +83,4 @@ class ModelDesk:
     async def recommend(self) -> Sequence[Recommendation]:
         """The catalogue's models judged for this machine, measured just now, best first."""
         chips = await anyio.to_thread.run_sync(self._chips, True)
-        return recommend(self._catalogue.values(), chips)
+        return recommend(self._catalogue.values(), chips, usual_options(chips[0]))

@@ -16,10 +16,12 @@ from secondbasket.core.chat import (
     CompletionRequest,
     EmbeddingAnswer,
     EmbeddingRequest,
+    Sampling,
 )
 from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.egress import Session
-from secondbasket.errors import EngineError, UpstreamUnavailable
+from secondbasket.errors import EngineError, InvalidRequest, UpstreamUnavailable
+from secondbasket.maas.upstreams.alternatives import merged
 from secondbasket.maas.upstreams.forced_tools import ForcedToolCall
 from secondbasket.maas.upstreams.openai_http import OpenAIHttp
 from secondbasket.wires.openai.chat_answer import decode_chat_chunk
@@ -55,7 +57,15 @@ class LocalUpstream:
                 raise UpstreamUnavailable(exc.message, hint=exc.hint) from exc
             yield OpenAIHttp(self._session, base_url=endpoint.base_url, api_key=endpoint.api_key)
 
-    async def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
+    def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
+        alternatives = _alternatives(request.sampling)
+        calls = [
+            self._chat(msgspec.structs.replace(request, sampling=sampling), meter)
+            for sampling in alternatives
+        ]
+        return calls[0] if len(calls) == 1 else merged(calls, per_prompt=len(alternatives))
+
+    async def _chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
         forced = ForcedToolCall(request) if ForcedToolCall.wanted(request) else None
         sent = request if forced is None else forced.request
         body = encode_chat_request(sent, model=self.facts.model, stream=True) | _COUNTED
@@ -65,7 +75,25 @@ class LocalUpstream:
                 async for chunk in chunks:
                     yield chunk if forced is None else forced.unwrap(chunk)
 
-    async def complete(
+    def complete(self, request: CompletionRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
+        for field in ("echo", "suffix"):
+            if getattr(request, field):
+                raise InvalidRequest(
+                    f"'{field}' is not served by '{request.model}'.",
+                    hint="Leave it out.",
+                    param=field,
+                )
+        alternatives = _alternatives(request.sampling)
+        calls = [
+            self._complete(
+                msgspec.structs.replace(request, prompts=(prompt,), sampling=sampling), meter
+            )
+            for prompt in request.prompts
+            for sampling in alternatives
+        ]
+        return calls[0] if len(calls) == 1 else merged(calls, per_prompt=len(alternatives))
+
+    async def _complete(
         self, request: CompletionRequest, meter: WireMeter
     ) -> AsyncGenerator[Chunk, None]:
         body = encode_completion_request(request, model=self.facts.model, stream=True) | _COUNTED
@@ -100,6 +128,16 @@ class LocalUpstream:
                 else:
                     total += len(prompt)
         return total
+
+
+def _alternatives(sampling: Sampling) -> list[Sampling]:
+    """One sampling for each choice; a seed is spread, or all choices would be the same."""
+    return [
+        msgspec.structs.replace(
+            sampling, n=1, seed=None if sampling.seed is None else sampling.seed + position
+        )
+        for position in range(sampling.n)
+    ]
 
 
 class _Rendered(msgspec.Struct):

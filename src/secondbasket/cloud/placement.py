@@ -1,0 +1,149 @@
+"""Which engine runs a model, on which chip, with how much context: decided before any load."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from secondbasket.chips.fit import estimate, require_fit
+from secondbasket.cloud.replica import ReplicaSpec
+from secondbasket.core.chip import Chip
+from secondbasket.core.model import ModelRecord, ModelShape
+from secondbasket.core.plugins import load
+from secondbasket.core.ports import Engine, EngineOptions
+from secondbasket.errors import EngineError, PluginError
+
+_SLOTS = 4
+_LARGEST_CONTEXT = 4096
+_SMALLEST_CONTEXT = 1024
+# What sentence-transformers reads of a text when a model does not say how much it can.
+_UNTOLD_CONTEXT = 256
+_LARGEST_CACHE_MIB = 256
+
+_MIB = 1024 * 1024
+
+
+def load_engines(names: Sequence[str] | None = None) -> dict[str, Engine]:
+    """The engines `names`, or all that are installed, by name. Raises PluginError."""
+    return {name: create() for name, create in load("secondbasket.engines", names).items()}
+
+
+def pick_engine(model: ModelRecord, engines: Mapping[str, Engine]) -> Engine:
+    """The first of `engines` that knows the model's format and task. Raises PluginError."""
+    for engine in engines.values():
+        if model.format in engine.formats and model.task in engine.tasks:
+            return engine
+    known = "; ".join(
+        f"{name} runs {'/'.join(engine.formats)} for {'/'.join(engine.tasks)}"
+        for name, engine in engines.items()
+    )
+    raise PluginError(
+        f"No installed engine runs '{model.name}': {model.format} weights for {model.task}.",
+        hint=f"Installed: {known or 'none'}. Pull the model in another format, or install a"
+        " package that offers an engine for this one.",
+    )
+
+
+def choose_options(
+    model: ModelRecord,
+    chip: Chip,
+    *,
+    context_tokens: int | None = None,
+    slots: int | None = None,
+    threads: int | None = None,
+    cache_mib: int | None = None,
+) -> EngineOptions:
+    """What is not given is chosen for the chip and the model.
+
+    Four slots; as many threads as cores are allowed; a context of at most 4096
+    tokens a slot, halved down to 1024 until the model needs no more than three
+    quarters of the free memory; a prompt cache of at most 256 MiB and a 32nd of
+    it. A context is never larger than the model's own: 256 tokens where its
+    header does not tell, as in ONNX files.
+    """
+    shape = _shape(model)
+    own = shape.context_tokens or _UNTOLD_CONTEXT
+
+    def options(context: int) -> EngineOptions:
+        return EngineOptions(
+            context_tokens=context,
+            slots=slots or _SLOTS,
+            threads=threads or chip.cores,
+            cache_mib=_cache_mib(chip) if cache_mib is None else cache_mib,
+        )
+
+    if context_tokens is not None:
+        return options(min(context_tokens, own))
+    context = min(own, _LARGEST_CONTEXT)
+    while context // 2 >= _SMALLEST_CONTEXT:
+        needed = estimate(
+            shape=shape, weights_bytes=model.size, options=options(context), chip=chip
+        ).needed
+        if needed <= chip.memory_free * 3 // 4:
+            break
+        context //= 2
+    return options(context)
+
+
+def usual_options(chip: Chip) -> EngineOptions:
+    """What an engine gets where neither the operator nor the model says otherwise."""
+    return EngineOptions(
+        context_tokens=_LARGEST_CONTEXT,
+        slots=_SLOTS,
+        threads=chip.cores,
+        cache_mib=_cache_mib(chip),
+    )
+
+
+def place(
+    model: ModelRecord,
+    files: Mapping[str, Path],
+    *,
+    engines: Mapping[str, Engine],
+    chips: Iterable[Chip],
+    promised: int = 0,
+    context_tokens: int | None = None,
+    slots: int | None = None,
+    threads: int | None = None,
+    cache_mib: int | None = None,
+) -> ReplicaSpec:
+    """What the supervisor is to run; `chips` as probed just now, their free memory decides.
+
+    `promised` bytes of it are spoken for (`Supervisor.promised_bytes`). The
+    built-in engines compute on the CPU, so that is where a model goes. Raises
+    PluginError, ModelDoesNotFit, and EngineError where no CPU was probed.
+    """
+    engine = pick_engine(model, engines)
+    chip = next((each for each in chips if each.kind == "cpu"), None)
+    if chip is None:
+        raise EngineError(
+            f"'{model.name}' has no chip to run on: no probe found a CPU.",
+            hint="Run 'basket doctor'; the probe 'cpu' comes with Second Basket.",
+        )
+    chip = msgspec.structs.replace(chip, memory_free=max(0, chip.memory_free - promised))
+    options = choose_options(
+        model,
+        chip,
+        context_tokens=context_tokens,
+        slots=slots,
+        threads=threads,
+        cache_mib=cache_mib,
+    )
+    return ReplicaSpec(
+        model=model,
+        files=files,
+        engine=engine,
+        options=options,
+        chip=chip,
+        estimate=require_fit(
+            shape=_shape(model), weights_bytes=model.size, options=options, chip=chip
+        ),
+    )
+
+
+def _shape(model: ModelRecord) -> ModelShape:
+    return model.shape or ModelShape(architecture="", parameters=0)
+
+
+def _cache_mib(chip: Chip) -> int:
+    return min(_LARGEST_CACHE_MIB, chip.memory_free // 32 // _MIB)
