@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -9,6 +10,11 @@ _FILE_BYTES = 1024 * 1024
 _OLDER_FILES = 2
 _LINE_CHARACTERS = 4096
 _LAST_WORDS = 6
+
+
+class _BoundedFile(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """A disk that takes no more loses the line; telling so line by line helps nobody."""
 
 
 class EngineLog:
@@ -19,7 +25,7 @@ class EngineLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._handler = RotatingFileHandler(
+        self._handler = _BoundedFile(
             path, maxBytes=_FILE_BYTES, backupCount=_OLDER_FILES, encoding="utf-8", delay=True
         )
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
@@ -44,7 +50,8 @@ class EngineLog:
         return " / ".join(self._last)
 
     def close(self) -> None:
-        self._handler.close()
+        with suppress(OSError):  # lines that a full disk did not take are given up
+            self._handler.close()
 
 
 class Lines:

@@ -8,12 +8,13 @@ import msgspec
 from secondbasket.chips.fit import estimate, require_fit
 from secondbasket.cloud.replica import ReplicaSpec
 from secondbasket.core.chip import Chip
-from secondbasket.core.model import ModelRecord, ModelShape
+from secondbasket.core.model import ModelRecord, ModelShape, ModelTask
 from secondbasket.core.plugins import load
 from secondbasket.core.ports import Engine, EngineOptions
 from secondbasket.errors import EngineError, PluginError
 
-_SLOTS = 4
+# An embedding call is short and takes all threads: a second one at a time is for fairness only.
+_SLOTS: Mapping[ModelTask, int] = {"chat": 4, "embedding": 2}
 _LARGEST_CONTEXT = 4096
 _SMALLEST_CONTEXT = 1024
 # What sentence-transformers reads of a text when a model does not say how much it can.
@@ -55,11 +56,11 @@ def choose_options(
 ) -> EngineOptions:
     """What is not given is chosen for the chip and the model.
 
-    Four slots; as many threads as cores are allowed; a context of at most 4096
-    tokens a slot, halved down to 1024 until the model needs no more than three
-    quarters of the free memory; a prompt cache of at most 256 MiB and a 32nd of
-    it. A context is never larger than the model's own: 256 tokens where its
-    header does not tell, as in ONNX files.
+    Four slots, two for embeddings; as many threads as cores are allowed; a
+    context of at most 4096 tokens a slot, halved down to 1024 until the model
+    needs no more than three quarters of the free memory; a prompt cache of at
+    most 256 MiB and a 32nd of it. A context is never larger than the model's
+    own: 256 tokens where its header does not tell, as in ONNX files.
     """
     shape = _shape(model)
     own = shape.context_tokens or _UNTOLD_CONTEXT
@@ -67,7 +68,7 @@ def choose_options(
     def options(context: int) -> EngineOptions:
         return EngineOptions(
             context_tokens=context,
-            slots=slots or _SLOTS,
+            slots=slots or _SLOTS[model.task],
             threads=threads or chip.cores,
             cache_mib=_cache_mib(chip) if cache_mib is None else cache_mib,
         )
@@ -77,7 +78,11 @@ def choose_options(
     context = min(own, _LARGEST_CONTEXT)
     while context // 2 >= _SMALLEST_CONTEXT:
         needed = estimate(
-            shape=shape, weights_bytes=model.size, options=options(context), chip=chip
+            shape=shape,
+            weights_bytes=model.size,
+            options=options(context),
+            chip=chip,
+            task=model.task,
         ).needed
         if needed <= chip.memory_free * 3 // 4:
             break
@@ -89,7 +94,7 @@ def usual_options(chip: Chip) -> EngineOptions:
     """What an engine gets where neither the operator nor the model says otherwise."""
     return EngineOptions(
         context_tokens=_LARGEST_CONTEXT,
-        slots=_SLOTS,
+        slots=_SLOTS["chat"],
         threads=chip.cores,
         cache_mib=_cache_mib(chip),
     )
@@ -136,13 +141,17 @@ def place(
         options=options,
         chip=chip,
         estimate=require_fit(
-            shape=_shape(model), weights_bytes=model.size, options=options, chip=chip
+            shape=_shape(model),
+            weights_bytes=model.size,
+            options=options,
+            chip=chip,
+            task=model.task,
         ),
     )
 
 
 def _shape(model: ModelRecord) -> ModelShape:
-    return model.shape or ModelShape(architecture="", parameters=0)
+    return model.shape or ModelShape(architecture=model.format, parameters=0)
 
 
 def _cache_mib(chip: Chip) -> int:

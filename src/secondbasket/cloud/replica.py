@@ -88,7 +88,7 @@ class Replica:
     """Supervised by a task in `tasks`; `on_change` is called whenever the state changed.
 
     `endpoint` is where it answers while it is ready, else None. `observed_bytes`
-    is the resident memory measured after the last load, to be read next to
+    is the resident memory measured after the load, to be read next to
     `spec.estimate`; None before it, and where the system does not tell.
     """
 
@@ -161,12 +161,14 @@ class Replica:
         if self.state == "ready":
             self.endpoint = None
             self._become("draining")
-        with anyio.move_on_after(drain_seconds):
-            while self._leases:
-                await self._changed.wait()
-        # What crashed while it drained has ended its supervision already.
-        if self._scope is not None:
-            self._scope.cancel()
+        try:
+            with anyio.move_on_after(drain_seconds):
+                while self._leases:
+                    await self._changed.wait()
+        finally:
+            # What crashed while it drained has ended its supervision already.
+            if self._scope is not None:
+                self._scope.cancel()
         while self._scope is not None:
             await self._changed.wait()
 
@@ -220,7 +222,7 @@ class Replica:
                 self._become("failed", exc.message)
                 return
             finally:
-                self.endpoint = self.pid = None
+                self.endpoint = self.pid = self.observed_bytes = None
             if self._stopping:
                 self.reason = life.reason
                 return

@@ -108,6 +108,17 @@ class Supervisor:
             for replica in self._replicas.values():
                 stopping.start_soon(replica.stop, drain_seconds)
 
+    def promised_bytes(self) -> int:
+        """Memory that running replicas were estimated to need and do not hold yet.
+
+        Until an engine has loaded, the system counts its memory as free.
+        """
+        return sum(
+            max(0, replica.spec.estimate.needed - (replica.observed_bytes or 0))
+            for replica in self._replicas.values()
+            if replica.state not in ("failed", "stopped")
+        )
+
     def status(self) -> list[ReplicaStatus]:
         """Every replica, in the order they were added."""
         return [

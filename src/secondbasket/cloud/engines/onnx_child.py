@@ -77,7 +77,7 @@ class Embeddings:
         except InputTooLong as exc:
             counts = {"n_prompt_tokens": exc.tokens, "n_ctx": exc.limit}
             return _error(400, "exceed_context_size_error", str(exc), **counts)
-        except (msgspec.MsgspecError, BadTokens) as exc:
+        except (msgspec.MsgspecError, UnicodeDecodeError, BadTokens) as exc:
             return _invalid(str(exc))
         return self._answer(tokens, vectors, body.encoding_format)
 
