@@ -1,7 +1,6 @@
 """`basket chat`: a conversation in the terminal."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import aiohttp
 import anyio
@@ -43,7 +42,7 @@ def command(
 
 async def _chat(question: str, model: str | None, max_tokens: int | None, as_json: bool) -> None:
     async with connect(engines=True) as server:
-        chat = Chat(server, model or await first_chat_basket(server), max_tokens)
+        chat = Chat(server, model or await first_chat_basket(server), max_tokens=max_tokens)
         if as_json:
             answer = "".join([piece async for piece in chat.ask(question)])
             emit({"model": chat.model, "answer": answer, "receipt": await chat.receipt()})
@@ -76,12 +75,15 @@ async def _next_line() -> str | None:
 
 
 class Chat:
-    """A conversation with one basket, over the OpenAI wire as any client has it."""
+    """A conversation with one basket, over the OpenAI wire as any client has it.
 
-    def __init__(self, server: Connection, model: str, max_tokens: int | None = None) -> None:
+    `sampling` holds that wire's own fields, such as max_tokens; None leaves one out.
+    """
+
+    def __init__(self, server: Connection, model: str, **sampling: float | None) -> None:
         self.model = model
         self._server = server
-        self._max_tokens = max_tokens
+        self._sampling = {name: value for name, value in sampling.items() if value is not None}
         self._messages: list[Message] = []
         self._request_id = ""
 
@@ -89,9 +91,7 @@ class Chat:
         """The answer's text, piece by piece. Raises UpstreamBroken when it breaks off."""
         key = await self._server.post("local-key", LocalKey)
         self._messages.append({"role": "user", "content": question})
-        body: dict[str, Any] = {"model": self.model, "messages": self._messages, "stream": True}
-        if self._max_tokens is not None:
-            body["max_tokens"] = self._max_tokens
+        body = {"model": self.model, "messages": self._messages, "stream": True} | self._sampling
         pieces: list[str] = []
         try:
             async with self._server.session.post(

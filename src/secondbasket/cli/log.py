@@ -22,9 +22,19 @@ class _Json(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """uvicorn calls it an error when a stream that broke is not ended cleanly; we mean it."""
+    return record.getMessage() != "ASGI callable returned without completing response."
+
+
 def configure(level: str, form: str) -> None:
     """Log to standard error from `level` on, in the `form` 'text' or 'json'."""
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(_Json() if form == "json" else text)
+    handler.addFilter(_is_news)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    if level != "debug":
+        # What a library finds worth telling is rarely what an operator asked for.
+        for library in ("alembic", "uvicorn"):
+            logging.getLogger(library).setLevel(logging.WARNING)

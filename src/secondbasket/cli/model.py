@@ -36,7 +36,7 @@ def listing(as_json: bool) -> None:
                     size(model.size),
                     model.licence,
                     model.digest[:19],
-                    model.source,
+                    " ".join(part.partition("#")[0] for part in model.source.split()),
                 )
                 for model in models
             ],
@@ -134,7 +134,7 @@ def verify(name: str | None, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def rm(name: str, as_json: bool) -> None:
-    """Remove a model that is not being served, and its files that no other model uses."""
+    """Remove a model, and those of its files that no other model uses."""
     removed = call(lambda server: server.delete(f"models/{name}", Removed))
     if as_json:
         emit(removed)

@@ -60,7 +60,7 @@ async def run_stack(
                         for each in doors:
                             each.stop()
         except BaseExceptionGroup as group:
-            raise _sole(group) from group
+            raise _sole(group) from None
 
 
 def _address(settings: Settings, port: int) -> str:

@@ -50,10 +50,13 @@ def command(host: str | None, port: int | None, show_key: bool) -> None:
 async def _serve(settings: Settings, show_key: bool) -> None:
     started = time.perf_counter()
     stopping = anyio.Event()
-    async with run_stack(settings, engines=True, public=True, stop=stopping.set) as (
-        stack,
-        address,
-    ), anyio.create_task_group() as tasks:
+    async with (
+        run_stack(settings, engines=True, public=True, stop=stopping.set) as (
+            stack,
+            address,
+        ),
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(_await_signal, stopping)
         await _greet(stack, address, show_key)
         tasks.start_soon(_tell_ready, stack, started)

@@ -37,27 +37,31 @@ def command(as_json: bool) -> None:
                 "backup": backup and str(backup),
             }
         )
-    elif before == after:
-        click.echo(f"Second Basket {__version__}: the data is of this version already.")
-    else:
-        click.echo(f"Second Basket {__version__}: schema {before or 'none'} → {after}.")
-        if backup is not None:
-            click.echo(f"The data as it was before is in {backup}.")
+        return
+    click.echo(
+        f"Second Basket {__version__}: the data is of this version already."
+        if before == after
+        else f"Second Basket {__version__}: schema {before or 'none'} → {after}."
+    )
+    if backup is not None:
+        click.echo(f"The data as it was before is in {backup}.")
 
 
 async def _upgrade(settings: Settings, home: Home) -> tuple[str | None, str | None, Path | None]:
     """The schema before and after, and the backup where there was something to back up."""
+    own = settings.database.url is None
     database = Database(settings.database.url or f"sqlite:///{home.database_file}")
     try:
         before = await database.revision()
         backup = None
-        if before is not None and before != database.newest:
+        if before is not None:
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             backup = home.backups / f"before-upgrade-{stamp}.tar"
-            own = settings.database.url is None
             if not own:
-                note("The database is not in the home: only the rest is backed up.")
-            write_archive(home, backup, version=__version__, database=own, models=False)
+                note("The database is not in the home: back it up with its own tools (pg_dump).")
+            await anyio.to_thread.run_sync(
+                lambda: write_archive(home, backup, version=__version__, database=own, models=False)
+            )
         await database.migrate()
         return before, await database.revision(), backup
     finally:
