@@ -14,12 +14,12 @@ from secondbasket.errors import BadModelFile
 from secondbasket.models.headers.cursor import Cursor
 from secondbasket.models.headers.ggml import FILE_TYPES, TENSOR_TYPES
 
-# Limits are some ten times what the largest published models need.
-_MAX_HEADER_BYTES = 64 << 20
+# At least twice what the largest published models need, mostly ten times.
+_MAX_HEADER_BYTES = 32 << 20
 _MAX_KEYS = 1024
 _MAX_KEY_BYTES = 1024
 _MAX_STRING_BYTES = 1 << 20
-_MAX_TENSORS = 65_536
+_MAX_TENSORS = 16_384
 _MAX_TENSOR_NAME_BYTES = 63
 _MAX_DIMENSIONS = 4
 _MAX_LAYERS = 512

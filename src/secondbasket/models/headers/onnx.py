@@ -66,7 +66,7 @@ _DATA_TYPES: dict[int, tuple[str, int]] = {
 
 def looks_like_onnx(head: bytes) -> bool:
     """Whether a ModelProto begins here: its `ir_version`, a small number, and another field."""
-    return head[:1] == b"\x08" and 1 <= head[1] <= 64 and len(head) > 2 and head[2] >> 3 > 0
+    return len(head) > 2 and head[0] == 0x08 and 1 <= head[1] <= 64 and head[2] >> 3 > 0
 
 
 def read_onnx(path: Path) -> ModelShape:
