@@ -1,7 +1,6 @@
 """What goes over the admin socket, both ways, as JSON. The command line decodes with these too."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -115,6 +114,3 @@ class Stopping(msgspec.Struct, frozen=True):
     """The process is on its way out; running answers get the drain time."""
 
     pid: int
-
-
-Recommendations = tuple[Mapping[str, Any], ...]
