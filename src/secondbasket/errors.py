@@ -14,6 +14,7 @@
     │   └── PolicyRefused            403  a rule said no; never failed over
     ├── NotFound                     404
     │   └── ModelNotFound            404
+    ├── MethodNotAllowed             405
     ├── Conflict                     409  the state does not allow it now
     │   └── HomeInUse                409  another process holds the home
     ├── BudgetExceeded               429  the key's money is spent or reserved
@@ -121,6 +122,11 @@ class NotFound(BasketError):
 
 class ModelNotFound(NotFound):
     code = "model_not_found"
+
+
+class MethodNotAllowed(BasketError):
+    code = "method_not_allowed"
+    status = 405
 
 
 class Conflict(BasketError):

@@ -23,8 +23,9 @@ _COUNT_SECONDS = 2.0
 class Answer:
     """Iterate it inside ``async with``; leaving early cancels the call and bills what was used.
 
-    Raises what the upstream raises, and KeyRevoked when the key goes while it
-    runs. `receipt` is set once the end (or the break) is on record.
+    Raises what the upstream raises. The block itself is ended by `abandon`,
+    and by `revoke` with KeyRevoked. `receipt` is set once the end (or the
+    break) is on record.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Answer:
         self._held: list[Chunk] = []
         self._closed = False
         self._revoked = False
-        self._waiting: anyio.CancelScope | None = None
+        self._scope = anyio.CancelScope()
 
     @property
     def finished(self) -> Receipt:
@@ -57,6 +58,7 @@ class Answer:
         return self.receipt
 
     async def __aenter__(self) -> Self:
+        self._scope.__enter__()
         self._in_flight.enter(self.account.key.id, self)
         return self
 
@@ -66,7 +68,7 @@ class Answer:
     async def __anext__(self) -> Chunk:
         while not self._closed:
             try:
-                chunk = await self._next()
+                chunk = await anext(self._chunks)
             except StopAsyncIteration:
                 usage, exact = await self._counted()
                 self._close("completed", usage, exact=exact)
@@ -80,17 +82,14 @@ class Answer:
             raise StopAsyncIteration
         return self._held.pop(0)
 
-    async def _next(self) -> Chunk:
-        if self._revoked:
-            raise _revoked()
-        with anyio.CancelScope() as self._waiting:
-            return await anext(self._chunks)
-        raise _revoked()
+    def abandon(self) -> None:
+        """Nobody waits for it any more: leave the block."""
+        self._scope.cancel()
 
     def revoke(self) -> None:
+        """Its key is gone: leave the block with KeyRevoked."""
         self._revoked = True
-        if self._waiting is not None:
-            self._waiting.cancel()
+        self._scope.cancel()
 
     def _observe(self, chunk: Chunk) -> None:
         if chunk.usage is not None:
@@ -128,34 +127,28 @@ class Answer:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:
+    ) -> bool:
         try:
             if not self._closed:
                 with anyio.CancelScope(shield=True):
                     await self._interrupted(error)
         finally:
             self._in_flight.leave(self.account.key.id, self)
+            ended = bool(self._scope.__exit__(kind, error, trace))
+        if ended and self._revoked:
+            raise KeyRevoked("This key was revoked while the answer was under way.")
+        return ended
 
     async def _interrupted(self, error: BaseException | None) -> None:
         await self._chunks.aclose()
-        at_fault = isinstance(error, BasketError) and not isinstance(
-            error, UpstreamError | KeyRevoked
-        )
-        if at_fault and not self._pieces:
-            self._closed = True
-            self.account.cancel()
-            return
         if isinstance(error, UpstreamError):
             usage = self._usage or Usage(0, self._pieces)
             exact = self._usage is not None or not self._pieces
             self._close("upstream_failed", usage, exact=exact, error=error)
-            return
-        usage, exact = await self._counted()
-        if isinstance(error, KeyRevoked):
-            self._close("revoked", usage, exact=exact, error=error)
+        elif isinstance(error, BasketError) and not self._pieces:
+            # The request itself was at fault: nothing was made, nothing is owed.
+            self._closed = True
+            self.account.cancel()
         else:
-            self._close("client_closed", usage, exact=exact)
-
-
-def _revoked() -> KeyRevoked:
-    return KeyRevoked("This key was revoked while the answer was under way.")
+            usage, exact = await self._counted()
+            self._close("revoked" if self._revoked else "client_closed", usage, exact=exact)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import anyio
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp
 
 from secondbasket import __version__
@@ -23,6 +22,7 @@ from secondbasket.server.console.ports import ConsolePorts, ModelView
 from secondbasket.server.console.routes import console_routes
 from secondbasket.server.health import health_routes
 from secondbasket.server.hosts import AllowedHosts
+from secondbasket.server.openai.door import NotServed
 from secondbasket.server.openai.ports import OpenAIPorts
 from secondbasket.server.openai.routes import openai_routes
 
@@ -40,7 +40,9 @@ def public_app(stack: Stack) -> ASGIApp:
         Mount("/console", routes=console_routes(_console_ports(stack))),
         Route("/", _to_console, methods=["GET"]),
     ]
-    return AllowedHosts(Starlette(routes=routes), names=[settings.host, *settings.allowed_hosts])
+    return AllowedHosts(
+        Router(routes, default=NotServed()), names=[settings.host, *settings.allowed_hosts]
+    )
 
 
 def admin_app(stack: Stack, *, address: str, stop: Callable[[], None]) -> ASGIApp:
@@ -49,7 +51,7 @@ def admin_app(stack: Stack, *, address: str, stop: Callable[[], None]) -> ASGIAp
         *admin_routes(_admin_ports(stack, address=address, stop=stop)),
         *openai_routes(_openai_ports(stack)),
     ]
-    return Starlette(routes=routes)
+    return Router(routes, default=NotServed())
 
 
 async def _to_console(_request: Request) -> Response:

@@ -37,10 +37,8 @@ class Steps(Response):
             line = msgspec.json.encode(step) + b"\n"
             await send({"type": "http.response.body", "body": line, "more_body": more})
 
-        async with Presence(receive) as presence:
-            last = await self._run(tell)
-        if not presence.left:
-            await tell(last, more=False)
+        with anyio.CancelScope() as work, Presence(receive, work.cancel):
+            await tell(await self._run(tell), more=False)
 
     async def _run(self, tell: Callable[[Step], Awaitable[None]]) -> Step:
         into, out_of = anyio.create_memory_object_stream[PullProgress](_BACKLOG)

@@ -47,7 +47,7 @@ class AnswerStream(Response):
         self._stall_seconds = stall_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with Presence(receive):
+        with Presence(receive, self._answer.abandon):
             # On a timeout the reader stalled: the answer is closed and there is nobody to tell.
             with suppress(TimeoutError):
                 await self._relay(send)

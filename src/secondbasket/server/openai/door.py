@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from starlette.types import Message, Receive, Scope, Send
 
 from secondbasket.core.ids import new_id
-from secondbasket.errors import AuthenticationFailed, BasketError
+from secondbasket.errors import AuthenticationFailed, BasketError, MethodNotAllowed, NotFound
 from secondbasket.maas.keys import Key
 from secondbasket.server.asgi import JSON, ClientGone, header, reply
 from secondbasket.server.openai.ports import OpenAIPorts
@@ -33,12 +33,18 @@ class Exchange:
 class OpenAIRoute(ABC):
     """One route as an ASGI application. Authorised here, by the route that was matched."""
 
+    method = "POST"
+
     def __init__(self, ports: OpenAIPorts) -> None:
         self.ports = ports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         try:
+            if scope["method"] != self.method:
+                raise MethodNotAllowed(
+                    f"{scope['path']} is for {self.method}.", hint=f"Send it as {self.method}."
+                )
             await self.answer(self._caller(scope), exchange)
         except ClientGone:
             return
@@ -83,3 +89,14 @@ class OpenAIRoute(ABC):
         await exchange.send(
             {"type": "http.response.body", "body": encode_event(body), "more_body": True}
         )
+
+
+class NotServed:
+    """What answers where no route does."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = NotFound(
+            f"Nothing is served at {scope['path'][:100]}.",
+            hint="The API is under /v1, the console under /console.",
+        )
+        await reply(send, error.status, encode_error(error))

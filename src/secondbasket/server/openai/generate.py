@@ -3,7 +3,6 @@
 import asyncio
 from typing import Protocol
 
-
 from secondbasket.core.chat import (
     ChatRequest,
     Choice,
@@ -62,11 +61,12 @@ async def generate(
     stall_seconds: float,
 ) -> None:
     """Run `answer` and send it as `request` asked."""
-    async with Presence(exchange.receive) as presence, answer:
-        if request.stream:
-            await _stream(answer, request, encoder, exchange, stall_seconds)
-        else:
-            await _send_whole(answer, request, encode_answer, exchange)
+    with Presence(exchange.receive, answer.abandon) as presence:
+        async with answer:
+            if request.stream:
+                await _stream(answer, request, encoder, exchange, stall_seconds)
+            else:
+                await _send_whole(answer, request, encode_answer, exchange)
     if presence.left:
         raise ClientGone
 

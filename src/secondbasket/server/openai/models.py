@@ -12,6 +12,8 @@ from secondbasket.wires.openai.models import encode_model, encode_model_list
 class Models(OpenAIRoute):
     """Every basket, as a model."""
 
+    method = "GET"
+
     async def answer(self, key: Key, exchange: Exchange) -> None:
         models = [_encode(basket) for basket in self.ports.baskets]
         await reply(exchange.send, 200, encode_model_list(models))
@@ -19,6 +21,8 @@ class Models(OpenAIRoute):
 
 class Model(OpenAIRoute):
     """One of them."""
+
+    method = "GET"
 
     async def answer(self, key: Key, exchange: Exchange) -> None:
         basket = self.ports.baskets.find(exchange.scope["path_params"]["model"])

@@ -11,6 +11,8 @@ from secondbasket.server.openai.door import Exchange, OpenAIRoute
 class Receipts(OpenAIRoute):
     """Another key's receipt is as unknown as one that never was."""
 
+    method = "GET"
+
     async def answer(self, key: Key, exchange: Exchange) -> None:
         request_id = exchange.scope["path_params"]["request_id"]
         receipt = await self.ports.receipt(request_id)

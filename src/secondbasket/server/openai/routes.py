@@ -12,10 +12,10 @@ from secondbasket.server.openai.receipts import Receipts
 def openai_routes(ports: OpenAIPorts) -> list[BaseRoute]:
     """Every route checks its caller itself; none relies on a check of the path before it."""
     return [
-        Route("/v1/chat/completions", ChatCompletions(ports), methods=["POST"]),
-        Route("/v1/completions", Completions(ports), methods=["POST"]),
-        Route("/v1/embeddings", Embeddings(ports), methods=["POST"]),
-        Route("/v1/models", Models(ports), methods=["GET"]),
-        Route("/v1/models/{model:path}", Model(ports), methods=["GET"]),
-        Route("/v1/receipts/{request_id}", Receipts(ports), methods=["GET"]),
+        Route("/v1/chat/completions", ChatCompletions(ports)),
+        Route("/v1/completions", Completions(ports)),
+        Route("/v1/embeddings", Embeddings(ports)),
+        Route("/v1/models", Models(ports)),
+        Route("/v1/models/{model:path}", Model(ports)),
+        Route("/v1/receipts/{request_id}", Receipts(ports)),
     ]
