@@ -16,10 +16,11 @@ from secondbasket.stores.home import Home
 @click.option("--with-models", is_flag=True, help="Take the weights along; they are large.")
 @json_option
 def command(file: Path, with_models: bool, as_json: bool) -> None:
-    """Write the home into one file: settings, secrets, keys, receipts, the list of models.
+    """Write the home into one file.
 
-    A running server need not stop. Keep the file as safe as the home: it holds the home's
-    secrets. A PostgreSQL database is not part of it; back that up with pg_dump.
+    It takes settings, secrets, keys, receipts and the list of models; a running server need not
+    stop. Keep the file as safe as the home, for it holds the same secrets. A PostgreSQL database
+    is not part of it: back that up with pg_dump.
     """
     settings = read_home().settings
     home = Home(settings.home)

@@ -28,12 +28,12 @@ COMMANDS: dict[str, dict[str, str]] = {
         "receipt": "Show what happened for one request.",
     },
     "Operate": {
-        "status": "Show what is running.",
+        "status": "Show what is running: baskets, engines, memory.",
         "settings": "Show every setting, its value, and where that came from.",
         "doctor": "Check this set-up, and say how to mend it.",
         "backup": "Write the home into one file.",
         "restore": "Bring a home back from a backup.",
-        "upgrade": "Bring the home's data to this version, after a backup.",
+        "upgrade": "Bring the home's data to the installed version, after a backup.",
     },
 }
 
