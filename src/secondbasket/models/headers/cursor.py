@@ -96,6 +96,3 @@ class Cursor:
 
     def u64(self) -> int:
         return int.from_bytes(self.take(8), "little")
-
-    def unpack(self, layout: struct.Struct) -> tuple[int | float | bool, ...]:
-        return layout.unpack(self.take(layout.size))

@@ -111,7 +111,8 @@ def _read_number(cursor: Cursor, kind: int) -> int | float:
     layout = _NUMBERS.get(kind)
     if layout is None:
         raise cursor.refuse(f"its metadata has values of the unknown type {kind}")
-    return cursor.unpack(layout)[0]
+    value: int | float = layout.unpack(cursor.take(layout.size))[0]
+    return value
 
 
 def _read_array(cursor: Cursor, key: str, metadata: _Metadata) -> None:
@@ -124,7 +125,8 @@ def _read_array(cursor: Cursor, key: str, metadata: _Metadata) -> None:
     if layout is None:
         raise cursor.refuse(f"{key} is an array of the unknown or nested type {kind}")
     if count <= _MAX_LAYERS:
-        metadata.values[key] = tuple(cursor.unpack(layout)[0] for _ in range(count))
+        data = cursor.take(count * layout.size)
+        metadata.values[key] = tuple(value for (value,) in layout.iter_unpack(data))
     else:
         cursor.skip(count * layout.size)
 

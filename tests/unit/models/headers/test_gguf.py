@@ -234,7 +234,7 @@ def survives(path: Path) -> None:
 
 @pytest.mark.usefixtures("traced")
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     wounds=st.lists(
