@@ -10,8 +10,9 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.browser.scripted_console import Console, scripted_console
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
+    """Not for the whole session: while it lives, no other test can run a loop of its own."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.fail("Chromium is missing. Type: sudo apt-get install -y chromium")

@@ -99,6 +99,7 @@ async def test_revoking_the_key_ends_the_live_stream_and_the_session(
     page: Page, console: Console
 ) -> None:
     key, secret = await console.keys.create(by=None, name="soon gone")
+    await page.clock.install()
     await sign_in(page, console, secret)
     console.model.released.clear()
     await ask(page, "What is the capital of France?")
@@ -109,6 +110,7 @@ async def test_revoking_the_key_ends_the_live_stream_and_the_session(
         await console.model.hung_up.wait()
         await console.recorded.wait()
     assert (await console.ledger.rows(limit=1))[0].outcome == "revoked"
+    await page.clock.run_for(4000)
     await page.wait_for_url(f"{console.url}/login")
 
 
@@ -137,10 +139,12 @@ async def test_a_key_revoked_between_questions_leads_to_the_sign_in(
     page: Page, console: Console
 ) -> None:
     key, secret = await console.keys.create(by=None, name="gone")
+    await page.clock.install()
     await sign_in(page, console, secret)
     await console.keys.revoke(key.id, by=None)
     await ask(page, "Hello")
     await expect(page.locator(".problem")).to_contain_text("session has ended")
+    await page.clock.run_for(4000)
     await page.wait_for_url(f"{console.url}/login")
 
 

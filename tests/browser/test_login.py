@@ -52,9 +52,11 @@ async def test_no_page_without_a_session(page: Page, console: Console, path: str
 async def test_revoking_the_key_ends_its_sessions(page: Page, console: Console) -> None:
     key, secret = await console.keys.create(by=None, name="short-lived")
     await sign_in(page, console, secret)
+    await page.clock.install()
     await page.goto(f"{console.url}/models")
     await console.keys.revoke(key.id, by=None)
     # The page keeps asking by itself, and is shown out.
+    await page.clock.run_for(5000)
     await page.wait_for_url(f"{console.url}/login")
 
 

