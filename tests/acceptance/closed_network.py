@@ -36,7 +36,7 @@ def main(home: Path, trace: Path) -> None:
         with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key) as client:
             raw = client.chat.completions.with_raw_response.create(
                 model=CHAT,
-                messages=[{"role": "user", "content": "Capital of France?"}],
+                messages=[{"role": "user", "content": "What is 2+2?"}],
                 max_tokens=12,
             )
             results["chat"] = raw.parse().choices[0].message.content

@@ -12,7 +12,7 @@ from tests.running import Running
 
 CHAT = "smollm2-135m-instruct"
 EMBEDDING = "all-minilm-l6-v2"
-ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Capital of France?"}]
+ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is 2+2?"}]
 TOOL: ChatCompletionFunctionToolParam = {
     "type": "function",
     "function": {
@@ -31,9 +31,8 @@ def client_of(server: Running, key: str) -> openai.OpenAI:
 
 
 def test_a_plain_answer(sdk: openai.OpenAI) -> None:
-    answer = sdk.chat.completions.create(model=CHAT, messages=ASK, max_tokens=16, temperature=0)
-    assert answer.choices[0].message.content
-    assert "Paris" in answer.choices[0].message.content
+    answer = sdk.chat.completions.create(model=CHAT, messages=ASK, max_tokens=10, temperature=0)
+    assert "4" in (answer.choices[0].message.content or "")
     assert answer.usage
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
@@ -42,14 +41,14 @@ def test_a_stream_with_usage(sdk: openai.OpenAI) -> None:
     stream = sdk.chat.completions.create(
         model=CHAT,
         messages=ASK,
-        max_tokens=16,
+        max_tokens=10,
         temperature=0,
         stream=True,
         stream_options={"include_usage": True},
     )
     chunks = list(stream)
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert "Paris" in text
+    assert "4" in text
     assert chunks[-1].usage
     assert chunks[-1].usage.completion_tokens > 0
 
@@ -66,13 +65,13 @@ def test_the_stream_helper_gathers_a_tool_call(sdk: openai.OpenAI) -> None:
 
 
 def test_a_parsed_answer(sdk: openai.OpenAI) -> None:
-    class Capital(pydantic.BaseModel):
-        city: str
+    class Sum(pydantic.BaseModel):
+        result: int
 
     answer = sdk.chat.completions.parse(
-        model=CHAT, messages=ASK, response_format=Capital, max_tokens=60, temperature=0
+        model=CHAT, messages=ASK, response_format=Sum, max_tokens=60, temperature=0
     )
-    assert isinstance(answer.choices[0].message.parsed, Capital)
+    assert isinstance(answer.choices[0].message.parsed, Sum)
 
 
 def test_completions_embeddings_and_models(sdk: openai.OpenAI) -> None:
@@ -104,13 +103,13 @@ def test_the_asynchronous_client(server: Running) -> None:
 
             async def one() -> str:
                 stream = await client.chat.completions.create(
-                    model=CHAT, messages=ASK, max_tokens=12, temperature=0, stream=True
+                    model=CHAT, messages=ASK, max_tokens=10, temperature=0, stream=True
                 )
                 return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
             return await asyncio.gather(*(one() for _ in range(4)))
 
-    assert all("Paris" in text for text in asyncio.run(ask()))
+    assert all("4" in text for text in asyncio.run(ask()))
 
 
 def test_a_wrong_key(server: Running) -> None:

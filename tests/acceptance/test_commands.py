@@ -1,0 +1,183 @@
+"""Every command against the running server: one JSON document, true figures, clear failures."""
+
+import hashlib
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CHAT_MODEL, EMBEDDING_MODEL
+from tests.running import BASKET, Running, environment
+
+
+def run(server: Running, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BASKET, *arguments],
+        env=environment(server.home, **more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def test_a_question_gets_an_answer_and_its_receipt(server: Running) -> None:
+    question = "What is the capital of France?"
+    chat = server.basket("chat", "--max-tokens", "24", question)
+    assert chat["model"] == CHAT_MODEL
+    assert chat["answer"]
+    receipt = chat["receipt"]
+    assert (receipt["outcome"], receipt["usage_exact"]) == ("completed", True)
+    assert 0 < receipt["output_tokens"] <= 24
+    assert receipt["cost"] > 0
+    assert server.basket("receipt", receipt["request_id"]) == receipt
+    people = run(server, "receipt", receipt["request_id"])
+    assert receipt["digest"] in people.stdout
+    shown = run(server, "chat", "--max-tokens", "8", question)
+    assert shown.stdout.strip()
+    assert "req_" in shown.stderr
+
+
+def test_usage_adds_up_to_the_receipts(server: Running) -> None:
+    key = server.basket("key", "create", "--name", "usage")
+    assert set(key) == {"id", "key"}
+    assert server.basket("usage", "--key", key["id"]) == []
+    local = server.basket("chat", "--max-tokens", "4", "Hello")["receipt"]["key_id"]
+    rows = server.basket("usage", "--rows", "10000", "--key", local)
+    [total] = server.basket("usage", "--key", local, "--by", "key")
+    for field in ("input_tokens", "output_tokens", "cost"):
+        assert total[field] == sum(row[field] for row in rows)
+    assert total["calls"] == len(rows)
+    by_day = server.basket("usage", "--key", local, "--by", "day", "--by", "basket")
+    assert sum(row["calls"] for row in by_day) == len(rows)
+    assert server.basket("usage", "--key", local, "--until", "2026-01-01T00:00:00Z") == []
+
+
+def test_keys_are_listed_and_revoked(server: Running) -> None:
+    key = server.basket(
+        "key", "create", "--name", "ann", "--budget", "1.50", "--expires", "30d", "--role", "admin"
+    )
+    listed = {row["id"]: row for row in server.basket("key", "list")}
+    row = listed[key["id"]]
+    assert (row["name"], row["role"], row["budget"]) == ("ann", "admin", 1_500_000_000)
+    assert row["expires_at"] > row["created_at"]
+    assert key["key"] not in json.dumps(listed)
+    assert server.basket("key", "revoke", key["id"])["revoked_at"]
+    assert "revoked" in run(server, "key", "list").stdout
+
+
+def test_models_are_listed_shown_and_verified(server: Running) -> None:
+    models = {row["name"]: row for row in server.basket("model", "list")}
+    assert {CHAT_MODEL, EMBEDDING_MODEL} <= set(models)
+    assert server.basket("model", "show", CHAT_MODEL) == models[CHAT_MODEL]
+    verified = server.basket("model", "verify", CHAT_MODEL)
+    assert (verified["models"], verified["broken"]) == ([CHAT_MODEL], [])
+    recommended = server.basket("model", "recommend")
+    [row] = [row for row in recommended if row["name"] == CHAT_MODEL]
+    assert row["fits"]
+    assert "qwen" in json.dumps(recommended)
+
+
+def test_status_tells_of_every_engine(server: Running) -> None:
+    status = server.basket("status")
+    assert (status["state"], status["address"]) == ("ready", server.url)
+    assert status["pid"] == server.process.pid
+    replicas = {row["name"]: row for row in status["replicas"]}
+    for name in (CHAT_MODEL, EMBEDDING_MODEL):
+        assert replicas[name]["state"] == "ready"
+        assert replicas[name]["observed_bytes"] > 0
+        os.kill(replicas[name]["pid"], 0)
+    assert server.url in run(server, "status").stdout
+
+
+def test_chips_are_measured(server: Running) -> None:
+    cpu = next(chip for chip in server.basket("chips") if chip["kind"] == "cpu")
+    assert cpu["read_bandwidth"] > 100_000_000
+    assert cpu["cores"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["receipt", "req_none"], "There is no receipt 'req_none'"),
+        (["key", "revoke", "key_none"], "There is no key 'key_none'"),
+        (["model", "show", "none"], "No model is installed under the name 'none'"),
+        (["model", "pull", "qwen3-0.6bb"], "Did you mean 'qwen3-0.6b'?"),
+        (["model", "pull", "file:/none.gguf"], "There is no file at /none.gguf"),
+        (["chat", "--model", "none", "Hello"], "There is no model 'none'"),
+        (["restore", "/dev/null", "--force"], "in use by 'basket up'"),
+        (["upgrade"], "in use by 'basket up'"),
+        (["up", "--port", "0"], "in use by 'basket up'"),
+    ],
+)
+def test_a_failure_is_a_status_a_reason_and_nothing_on_standard_output(
+    server: Running, arguments: list[str], said: str
+) -> None:
+    done = run(server, *arguments)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_backup_of_a_running_home_is_whole(server: Running, tmp_path: Path) -> None:
+    told = server.basket("chat", "--max-tokens", "4", "Hello")["receipt"]
+    file = tmp_path / "home.tar"
+    backup = server.basket("backup", str(file))
+    with tarfile.open(file) as tar:
+        names = set(tar.getnames())
+        for name, sha256 in backup["contents"]["files"].items():
+            content = tar.extractfile(name)
+            assert content is not None
+            assert hashlib.sha256(content.read()).hexdigest() == sha256
+    assert {"secondbasket.db", "secrets/pepper", f"models/manifests/{CHAT_MODEL}.json"} <= names
+    other = tmp_path / "h"
+    restored = subprocess.run(
+        [BASKET, "restore", str(file), "--json"],
+        env=environment(other),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(restored.stdout)["kept_aside"] is None
+    receipt = subprocess.run(
+        [BASKET, "receipt", told["request_id"], "--json"],
+        env=environment(other),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(receipt.stdout) == told
+
+
+def test_the_doctor_finds_a_running_server_sound(server: Running) -> None:
+    report = server.basket("doctor")
+    assert report["sound"], report
+    checks = {finding["check"]: finding for finding in report["findings"]}
+    assert {"Python", "Home", "Disk", "Clock", "Settings", "TLS", "Outbound", "Chips"} <= set(
+        checks
+    )
+    assert "digest read again" in checks[f"Model {CHAT_MODEL}"]["found"]
+    assert server.url in checks["Server"]["found"]
+    assert checks["Engine"]["state"] == "ok"
+
+
+def test_the_tour_passes_every_stop(server: Running) -> None:
+    before = {row["name"]: row["pid"] for row in server.basket("status")["replicas"]}
+    stops = server.basket("tour")
+    assert [stop["title"] for stop in stops if not stop["passed"]] == []
+    assert len(stops) == 6
+    seen = {stop["title"]: "\n".join(stop["seen"]) for stop in stops}
+    assert str(before[CHAT_MODEL]) in seen["When the engine dies"]
+    after = {row["name"]: row["pid"] for row in server.basket("status")["replicas"]}
+    assert after[CHAT_MODEL] != before[CHAT_MODEL]
+    assert after[EMBEDDING_MODEL] == before[EMBEDDING_MODEL]
+    with pytest.raises(ProcessLookupError):
+        os.kill(before[CHAT_MODEL], 0)
