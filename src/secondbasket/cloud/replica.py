@@ -154,7 +154,8 @@ class Replica:
 
     async def stop(self, drain_seconds: float = 0.0) -> None:
         """Take no new calls, let those under way go on for `drain_seconds`, end the process."""
-        if self._scope is None:
+        scope = self._scope
+        if scope is None:
             self._become("stopped")
             return
         self._stopping = True
@@ -163,13 +164,12 @@ class Replica:
             self._become("draining")
         try:
             with anyio.move_on_after(drain_seconds):
-                while self._leases:
+                # A crash ends the wait too: the calls under way ended with the process.
+                while self._leases and self._scope is scope:
                     await self._changed.wait()
         finally:
-            # What crashed while it drained has ended its supervision already.
-            if self._scope is not None:
-                self._scope.cancel()
-        while self._scope is not None:
+            scope.cancel()
+        while self._scope is scope:
             await self._changed.wait()
 
     @contextmanager
