@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import psutil
@@ -113,7 +114,8 @@ def test_1_sql_in_a_key_is_a_wrong_key(
 
 def test_1_the_keys_are_still_there(server: Running, web: httpx2.Client) -> None:
     for secret in SQL:
-        for path in ("/v1/models", f"/v1/models/{secret}", f"/v1/receipts/{secret}"):
+        named = quote(secret, safe="").replace(".", "%2e")
+        for path in ("/v1/models", f"/v1/models/{named}", f"/v1/receipts/{named}"):
             headers = [(b"Authorization", f"Bearer {secret}".encode())]
             assert web.get(path, headers=headers).status_code == 401
     assert web.get("/v1/models", headers=server.headers).status_code == 200
@@ -126,8 +128,9 @@ def test_1_sql_in_other_fields_of_an_authenticated_call(
     for text in SQL:
         body = {"model": text, "messages": [{"role": "user", "content": "a"}], "user": text}
         answer = web.post("/v1/chat/completions", json=body, headers=server.headers)
-        assert answer.status_code == 404
-        assert web.get(f"/v1/receipts/{text}", headers=server.headers).status_code == 404
+        assert answer.status_code in (400, 404)
+        named = quote(text, safe="").replace(".", "%2e")
+        assert web.get(f"/v1/receipts/{named}", headers=server.headers).status_code == 404
 
 
 # 2 and 13: nothing a caller says makes the server connect anywhere, or send a key there.

@@ -182,7 +182,24 @@ def _encode_choice(choice: Choice) -> dict[str, Any]:
 
 
 def _encode_logprobs(logprobs: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if logprobs is None else {"content": None, "refusal": None, **logprobs}
+    if logprobs is None:
+        return None
+    return {kind: _encode_tokens(logprobs.get(kind)) for kind in ("content", "refusal")}
+
+
+def _encode_tokens(tokens: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """The published fields only: engines add their own, such as the token's id."""
+    if tokens is None:
+        return None
+    return [
+        _encode_token(token)
+        | {"top_logprobs": [_encode_token(other) for other in token.get("top_logprobs") or ()]}
+        for token in tokens
+    ]
+
+
+def _encode_token(token: dict[str, Any]) -> dict[str, Any]:
+    return {name: token.get(name) for name in ("token", "logprob", "bytes")}
 
 
 class ChatStreamEncoder:
