@@ -205,10 +205,12 @@ def outbound(settings: Settings, environment: Mapping[str, str]) -> Finding:
 def models(home: Home, settings: Settings) -> Iterator[Finding]:
     """The models to serve are installed and are what was pulled."""
     registry, store = Registry(home.manifests), Store(home.models)
-    wanted = (settings.models.default_chat, settings.models.default_embedding)
-    for name in dict.fromkeys((*wanted, *settings.models.serve)):
+    wanted = [settings.models.default_chat, settings.models.default_embedding]
+    for name in settings.models.serve:
+        wanted += [record.name for record in registry.list()] if name == "*" else [name]
+    for name in dict.fromkeys(wanted):
         if name and name not in settings.baskets:
-            yield guarded(f"Model {name}", lambda name=name: _model(name, registry, store))  # type: ignore[misc]
+            yield guarded(f"Model {name}", lambda: _model(name, registry, store))  # noqa: B023
 
 
 def _model(name: str, registry: Registry, store: Store) -> Finding:
