@@ -148,7 +148,7 @@ class ScriptedModel:
             for piece in self.pieces:
                 await exchange.event(delta(piece))
             await self.released.wait()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ConnectionError):
             self.hung_up.set()
             raise
         if self.breaks:
@@ -176,7 +176,7 @@ class Console:
 
 
 @asynccontextmanager
-async def scripted_console(folder: Path) -> AsyncIterator[Console]:
+async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncIterator[Console]:
     pepper = secrets.token_bytes(32)
     database = Database(f"sqlite:///{folder / 'secondbasket.db'}")
     await database.migrate()
@@ -221,7 +221,7 @@ async def scripted_console(folder: Path) -> AsyncIterator[Console]:
         chips=chips,
         currency="USD",
         max_body_bytes=1 << 20,
-        stall_seconds=20,
+        stall_seconds=stall_seconds,
     )
     app = Starlette(routes=[Mount("/console", routes=console_routes(ports))])
     listener = Listener(app, listening, drain_seconds=1)

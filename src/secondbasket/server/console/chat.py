@@ -47,10 +47,9 @@ class AnswerStream(Response):
         self._stall_seconds = stall_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with Presence(receive, self._answer.abandon):
-            # On a timeout the reader stalled: the answer is closed and there is nobody to tell.
-            with suppress(TimeoutError):
-                await self._relay(send)
+        # On a timeout the reader stalled: the answer is closed and there is nobody to tell.
+        with Presence(receive, self._answer.abandon), suppress(TimeoutError):
+            await self._relay(send)
 
     async def _relay(self, send: Send) -> None:
         try:

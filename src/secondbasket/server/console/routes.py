@@ -5,7 +5,6 @@ from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -13,14 +12,14 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from secondbasket.errors import BasketError, BodyTooLarge, InvalidRequest, NotFound
+from secondbasket.errors import BasketError, InvalidRequest, NotFound
 from secondbasket.server.console.chat import chat_routes
 from secondbasket.server.console.desk import Desk
 from secondbasket.server.console.keys import key_routes
 from secondbasket.server.console.login import login_routes
 from secondbasket.server.console.machine import machine_routes
 from secondbasket.server.console.ports import ConsolePorts
-from secondbasket.server.console.security import SameOrigin, SecurityHeaders
+from secondbasket.server.console.security import LimitedBody, SameOrigin, SecurityHeaders
 from secondbasket.server.console.usage import usage_routes
 
 _STATIC = Path(__file__).parent / "static"
@@ -62,7 +61,6 @@ def console_routes(ports: ConsolePorts) -> list[BaseRoute]:
             ],
             middleware=[
                 Middleware(SecurityHeaders),
-                Middleware(RequestBodyLimitMiddleware, max_body_size=ports.max_body_bytes),
                 Middleware(
                     ExceptionMiddleware,
                     handlers={
@@ -72,6 +70,7 @@ def console_routes(ports: ConsolePorts) -> list[BaseRoute]:
                     },
                 ),
                 Middleware(SameOrigin),
+                Middleware(LimitedBody, most=ports.max_body_bytes),
             ],
         )
     ]
@@ -80,9 +79,4 @@ def console_routes(ports: ConsolePorts) -> list[BaseRoute]:
 def _as_basket_error(exc: HTTPException) -> BasketError:
     if exc.status_code == HTTPStatus.NOT_FOUND:
         return NotFound("There is no such page.", hint="Start again from the console's menu.")
-    if exc.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return BodyTooLarge(
-            "This is more text than the console accepts at once.",
-            hint="Start a new chat, or send the text through the API.",
-        )
     return InvalidRequest(exc.detail, hint="Start again from the console's menu.")

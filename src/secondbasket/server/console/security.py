@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from secondbasket.errors import PermissionDenied
+from secondbasket.errors import BodyTooLarge, PermissionDenied
+from secondbasket.server.console import words
 
 SESSION_COOKIE = "basket_session"
 LOGIN_COOKIE = "basket_login"
@@ -66,6 +67,36 @@ class SameOrigin:
                     "server.trusted_proxies. Otherwise another site tried to act in your name.",
                 )
         await self._app(scope, receive, send)
+
+
+class LimitedBody:
+    """ASGI middleware: no request's body is read beyond `most` bytes."""
+
+    def __init__(self, app: ASGIApp, *, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        declared = Request(scope).headers.get("content-length", "0")
+        if declared.isdigit() and int(declared) > self._most:
+            raise self._too_large()
+        size = 0
+
+        async def receive_within() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._most:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, receive_within, send)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"This is more than the {words.size(self._most)} the console takes at once.",
+            hint="Start a new chat, or raise server.max_body_bytes.",
+        )
 
 
 async def require_token(request: Request, expected: str) -> None:
