@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import subprocess
 import tarfile
 from pathlib import Path
@@ -40,6 +41,41 @@ def test_a_question_gets_an_answer_and_its_receipt(server: Running) -> None:
     shown = run(server, "chat", "--max-tokens", "8", question)
     assert shown.stdout.strip()
     assert "req_" in shown.stderr
+
+
+def test_a_conversation_goes_on_until_its_end(server: Running) -> None:
+    done = subprocess.run(
+        [BASKET, "chat", "--max-tokens", "8"],
+        env=environment(server.home),
+        input="Hello\n\nAnd again\n",
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = (line for line in done.stderr.splitlines() if line.startswith("req_"))
+    tokens = [int(line.partition("law:")[2].split()[2]) for line in (first, second)]
+    assert tokens[1] > tokens[0], "the second question did not carry the conversation"
+
+
+def test_a_terminal_shows_how_far_it_is(server: Running) -> None:
+    screen, terminal = pty.openpty()
+    with os.fdopen(screen, "rb", buffering=0) as shown:
+        done = subprocess.run(
+            [BASKET, "model", "verify", CHAT_MODEL, "--json"],
+            env=environment(server.home),
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            timeout=120,
+            check=True,
+        )
+        os.set_blocking(screen, False)
+        bar = shown.read(65536) or b""
+        os.close(terminal)
+    assert json.loads(done.stdout)["models"] == [CHAT_MODEL]
+    assert b"verifying SmolLM2" in bar
+    assert b"of 98.4 MB" in bar
 
 
 def test_usage_adds_up_to_the_receipts(server: Running) -> None:

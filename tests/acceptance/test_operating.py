@@ -141,6 +141,14 @@ def test_a_chat_without_a_model_says_how_to_get_one(home: Path) -> None:
     assert f"basket model pull {CHAT_MODEL}" in done.stderr
 
 
+def test_a_tour_that_has_nothing_to_show_fails(home: Path) -> None:
+    done = run(home, "tour", "--json")
+    assert done.returncode == 1
+    stops = json.loads(done.stdout)
+    assert [stop["passed"] for stop in stops] == [True] + [False] * 5
+    assert "5 of 6 stops failed" in done.stderr
+
+
 def test_a_home_outlives_kill_9_and_moves_in_a_backup(stocked_home: Path, tmp_path: Path) -> None:
     with running(stocked_home) as server:
         replicas = [row["pid"] for row in server.basket("status")["replicas"]]
