@@ -24,6 +24,7 @@ from secondbasket.errors import EngineError, InvalidRequest, UpstreamUnavailable
 from secondbasket.maas.upstreams.alternatives import merged
 from secondbasket.maas.upstreams.forced_tools import ForcedToolCall
 from secondbasket.maas.upstreams.openai_http import OpenAIHttp
+from secondbasket.maas.upstreams.schema_limits import require_bounded
 from secondbasket.wires.openai.chat_answer import decode_chat_chunk
 from secondbasket.wires.openai.chat_request import encode_chat_request
 from secondbasket.wires.openai.completions import (
@@ -66,6 +67,7 @@ class LocalUpstream:
         return calls[0] if len(calls) == 1 else merged(calls, per_prompt=len(alternatives))
 
     async def _chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
+        require_bounded(request)
         forced = ForcedToolCall(request) if ForcedToolCall.wanted(request) else None
         sent = request if forced is None else forced.request
         body = encode_chat_request(sent, model=self.facts.model, stream=True) | _COUNTED
@@ -76,13 +78,6 @@ class LocalUpstream:
                     yield chunk if forced is None else forced.unwrap(chunk)
 
     def complete(self, request: CompletionRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
-        for field in ("echo", "suffix"):
-            if getattr(request, field):
-                raise InvalidRequest(
-                    f"'{field}' is not served by '{request.model}'.",
-                    hint="Leave it out.",
-                    param=field,
-                )
         alternatives = _alternatives(request.sampling)
         calls = [
             self._complete(
@@ -96,6 +91,13 @@ class LocalUpstream:
     async def _complete(
         self, request: CompletionRequest, meter: WireMeter
     ) -> AsyncGenerator[Chunk, None]:
+        for field in ("echo", "suffix"):
+            if getattr(request, field):
+                raise InvalidRequest(
+                    f"'{field}' is not served by '{request.model}'.",
+                    hint="Leave it out.",
+                    param=field,
+                )
         body = encode_completion_request(request, model=self.facts.model, stream=True) | _COUNTED
         with self._connected() as http:
             chunks = http.chunks("/v1/completions", body, decode_completion_chunk, meter)

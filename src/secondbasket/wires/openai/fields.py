@@ -13,13 +13,14 @@ Wire = TypeVar("Wire", bound=msgspec.Struct)
 MAX_ITEMS = 2048
 """Most messages, prompts or inputs of one call; OpenAI's own limit for embeddings."""
 
-# Fields by which a caller could choose the engine's slot, adapter, cache, template or
-# limits, or send the call (and its credentials) somewhere else. They belong to the operator.
+# Fields by which a caller could choose the engine's slot, adapter, cache, template or limits,
+# hand it a grammar past our bounds (`response_format` and `tools` are the way), or send the
+# call and its credentials somewhere else. They belong to the operator.
 STEERING = frozenset(
     """
     add_generation_prompt adapter api_base api_key api_type api_version base_url cache_prompt
     chat_template continue_final_message custom_llm_provider endpoint extra_body extra_headers
-    headers id_slot lora lora_adapters n_cache_reuse n_discard n_keep n_predict prefill_assistant
+    grammar grammar_lazy grammar_triggers headers id_slot json_schema lora lora_adapters n_cache_reuse n_discard n_keep n_predict prefill_assistant
     reasoning_format response_fields return_tokens slot_id timings_per_token
     """.split()
 )
