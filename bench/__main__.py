@@ -4,6 +4,7 @@ import argparse
 import subprocess
 import sys
 import venv
+from collections.abc import Callable
 
 import msgspec
 
@@ -36,25 +37,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=PARTS, default=PARTS, help="which (all)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each measurement (5)")
-    parser.add_argument("--seconds", type=int, default=3, help="length of one turn of load (3)")
+    parser.add_argument("--seconds", type=int, default=5, help="length of one turn of load (5)")
     asked = parser.parse_args()
-    parts = asked.parts
 
-    measured: dict[str, table.Figures] = {}
-    if "start" in parts:
-        measured["start"] = start.run(rounds=asked.rounds)
-    if "engine" in parts:
-        measured["engine"] = engine.run(rounds=asked.rounds)
-    if "gateway" in parts:
+    measure: dict[str, Callable[[], table.Figures]] = {
+        "start": lambda: start.run(rounds=asked.rounds),
+        "engine": lambda: engine.run(rounds=asked.rounds),
+        "gateway": lambda: gateway.run(rounds=asked.rounds, seconds=asked.seconds),
+        "journal": lambda: journal.run(rounds=asked.rounds, seconds=asked.seconds),
+    }
+    if "gateway" in asked.parts:
         install_litellm()
-        measured["gateway"] = gateway.run(rounds=asked.rounds, seconds=asked.seconds)
-    if "journal" in parts:
-        measured["journal"] = journal.run(rounds=asked.rounds, seconds=asked.seconds)
-
     table.RESULTS.mkdir(exist_ok=True)
-    here = machine.describe(now())
-    for name, figures in measured.items():
-        text = msgspec.json.encode(table.Measured(machine=here, figures=figures))
+    for name in asked.parts:
+        print(f"Measuring: {name}", file=sys.stderr)
+        figures = measure[name]()
+        text = msgspec.json.encode(table.Measured(machine=machine.describe(now()), figures=figures))
         (table.RESULTS / f"{name}.json").write_bytes(msgspec.json.format(text, indent=1) + b"\n")
     table.write()
     print((ROOT / "docs" / "bench.md").read_text())

@@ -75,7 +75,7 @@ def run(*, rounds: int) -> Result:
         time.sleep(2)  # what start-up allocated and let go is gone
         gateway = resident_mib(process)
         engines = {
-            " ".join(child.cmdline()[1:4]): child.memory_info().rss / 2**20
+            child.cmdline()[-1].rpartition(".")[2]: child.memory_info().rss / 2**20
             for child in psutil.Process(process.pid).children()
         }
     return Result(

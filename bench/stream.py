@@ -13,7 +13,7 @@ import msgspec
 
 _TOKEN = re.compile(rb'"content":\s*"[^"]')
 _COUNT = re.compile(rb'"completion_tokens":\s*(\d+)')
-_END = b"0\r\n\r\n"
+_END = b"\r\n0\r\n\r\n"
 
 
 class Streamed(msgspec.Struct, frozen=True):

@@ -47,7 +47,7 @@ def _run(url: str, key: str, body: bytes, connections: int, seconds: int) -> _To
     made = subprocess.run(
         [
             *("wrk", "--threads", "1", "--connections", str(connections)),
-            *("--duration", f"{seconds}s", "--timeout", "10s", "--script", str(_SCRIPT), url),
+            *("--duration", f"{seconds}s", "--timeout", "60s", "--script", str(_SCRIPT), url),
         ],
         env={**os.environ, "BENCH_KEY": key, "BENCH_BODY": body.decode()},
         capture_output=True,
