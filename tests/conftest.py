@@ -149,9 +149,11 @@ def stocked_home(home: Path, weights: Weights) -> Path:
 @pytest.fixture(scope="session")
 def server(weights: Weights) -> Iterator[Running]:
     """One running product with the default models, for all tests that do it no harm."""
-    with tempfile.TemporaryDirectory(prefix="sb-") as folder:
-        with running(_stock(Path(folder), weights)) as product:
-            yield product
+    with (
+        tempfile.TemporaryDirectory(prefix="sb-") as folder,
+        running(_stock(Path(folder), weights)) as product,
+    ):
+        yield product
 
 
 def pytest_terminal_summary(

@@ -30,7 +30,8 @@ class Exchange:
         """A whole JSON response."""
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         await self.send(
-            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\n{headers}"
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}"
+            "Connection: close\r\n"
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )

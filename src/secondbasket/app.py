@@ -4,7 +4,7 @@ Read it from `open_stack` down: what is opened first is closed last.
 """
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,11 +12,10 @@ from decimal import Decimal
 import anyio
 
 from secondbasket import __version__
-from secondbasket.chips.inventory import inventory, load_probes
+from secondbasket.chips.inventory import Inventory, load_probes
 from secondbasket.cloud.placement import load_engines
 from secondbasket.cloud.replica import Patience
 from secondbasket.cloud.supervisor import Supervisor
-from secondbasket.core.chip import Chip
 from secondbasket.core.model import ModelTask
 from secondbasket.core.money import Price, nano_from_units
 from secondbasket.core.plugins import load
@@ -70,7 +69,7 @@ class Stack:
     supervisor: Supervisor
     local_models: LocalModels
     model_desk: ModelDesk
-    chips: Callable[[bool], Sequence[Chip]]
+    chips: Inventory
 
     async def local_key(self) -> str:
         """The key of this machine's owner, kept in the home; made anew when it no longer works."""
@@ -117,7 +116,7 @@ async def open_stack(
         home.create()
         database = Database(settings.database.url or f"sqlite:///{home.database_file}")
         closing.callback(database.close)
-        await database.migrate()
+        await database.prepare()
         ledger = Ledger(Journal(home.journal, fsync=settings.ledger.fsync), database)
         closing.push_async_callback(ledger.close)
 
@@ -148,17 +147,13 @@ async def open_stack(
                 logs=home.logs, patience=Patience(start=settings.engine.start_timeout_seconds)
             )
         )
-        probes = load_probes()
-
-        def chips(measure: bool) -> list[Chip]:
-            return inventory(probes.values(), measure=measure)
-
+        chips = Inventory(load_probes().values())
         local_models = LocalModels(
             registry=registry,
             store=store,
             supervisor=supervisor,
             engines=load_engines(),
-            chips=lambda: chips(False),
+            chips=chips.now,
             session=await closing.enter_async_context(loopback_session()),
             baskets=baskets,
             prices=_local_prices(settings),
@@ -200,7 +195,7 @@ async def open_stack(
                 puller=puller,
                 catalogue=catalogue,
                 local_models=local_models,
-                chips=chips,
+                chips=chips.measured,
                 serves=engines,
                 drain_seconds=settings.engine.drain_seconds,
             ),

@@ -14,12 +14,13 @@ import anyio
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from secondbasket.cloud.supervisor import ReplicaStatus
 from secondbasket.core.chip import Chip, FitEstimate
+from secondbasket.core.key import Key
 from secondbasket.core.model import ModelFile, ModelRecord, ModelShape
 from secondbasket.core.money import Price
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.replica import ReplicaStatus
 from secondbasket.egress.loopback import loopback_session
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
@@ -27,7 +28,7 @@ from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.gateway import Gateway
 from secondbasket.maas.in_flight import InFlight
-from secondbasket.maas.keys import Key, Keys
+from secondbasket.maas.keys import Keys
 from secondbasket.maas.sessions import Sessions
 from secondbasket.maas.upstreams.openai import OpenAIUpstream
 from secondbasket.server.console.ports import ConsolePorts, ModelView

@@ -8,8 +8,8 @@ import click
 from secondbasket.cli.connection import call
 from secondbasket.cli.output import emit, json_option, moment, note, table
 from secondbasket.core.clock import now, parse, timestamp
+from secondbasket.core.key import Key, Role
 from secondbasket.core.money import format_nano, nano_from_units
-from secondbasket.maas.keys import Key, Role
 from secondbasket.server.admin.words import KeyCreated, NewKey
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

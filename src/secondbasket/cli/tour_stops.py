@@ -19,8 +19,8 @@ from secondbasket.core.model import ModelRecord
 from secondbasket.core.money import format_nano
 from secondbasket.core.ports import PullProgress
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.usage import UsageRow
 from secondbasket.errors import BasketError, UpstreamError
-from secondbasket.ledger.ledger import UsageRow
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from secondbasket.cli.output import emit, json_option, moment, table
 from secondbasket.core.clock import parse, timestamp
 from secondbasket.core.money import format_nano
 from secondbasket.core.receipt import Receipt
-from secondbasket.ledger.ledger import UsageRow
+from secondbasket.core.usage import UsageRow
 
 _GROUPS = ("hour", "day", "key", "basket", "upstream")
 _FIELDS = {"key": "key_id"}

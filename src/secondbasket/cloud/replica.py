@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import aiohttp
 import anyio
@@ -28,12 +27,11 @@ from secondbasket.cloud.process import EngineProcess, run_engine
 from secondbasket.core.chip import Chip, FitEstimate
 from secondbasket.core.model import ModelRecord
 from secondbasket.core.ports import Engine, EngineOptions
+from secondbasket.core.replica import ReplicaState
 from secondbasket.egress import Session
 from secondbasket.errors import EngineError, EngineFailedToStart, EngineNotReady
 
 _log = logging.getLogger(__name__)
-
-ReplicaState = Literal["starting", "ready", "restarting", "failed", "draining", "stopped"]
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,31 +8,13 @@ from typing import Self
 from urllib.parse import quote
 
 import anyio
-import msgspec
 from anyio.abc import TaskGroup
 
-from secondbasket.cloud.replica import Patience, Replica, ReplicaSpec, ReplicaState
-from secondbasket.core.chip import FitEstimate
+from secondbasket.cloud.replica import Patience, Replica, ReplicaSpec
+from secondbasket.core.replica import ReplicaStatus
 from secondbasket.egress import Session
 from secondbasket.egress.loopback import loopback_session
 from secondbasket.errors import Conflict, NotFound
-
-
-class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One replica as people and scripts see it; memory in bytes."""
-
-    name: str
-    state: ReplicaState
-    reason: str
-    engine: str
-    chip: str
-    pid: int | None
-    restarts: int
-    context_tokens: int
-    slots: int
-    estimate: FitEstimate
-    observed_bytes: int | None
-    log: str
 
 
 class Supervisor:

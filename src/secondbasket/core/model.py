@@ -66,3 +66,11 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True):
     def size(self) -> int:
         """Bytes of all its files."""
         return sum(file.size for file in self.files)
+
+
+class BrokenFile(msgspec.Struct, frozen=True):
+    """`problem` tells what was found in place of the file."""
+
+    model: str
+    file: ModelFile
+    problem: str

@@ -14,7 +14,7 @@ NANO = 1_000_000_000
 _MILLION = 1_000_000
 
 
-def nano_from_units(amount: str | int | float | Decimal) -> int:
+def nano_from_units(amount: str | float | Decimal) -> int:
     """'1.50' (currency units) → 1_500_000_000 nano-units. Raises ValueError."""
     try:
         return int((Decimal(str(amount)) * NANO).to_integral_value(ROUND_HALF_UP))

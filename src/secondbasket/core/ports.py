@@ -46,6 +46,10 @@ class PullProgress(msgspec.Struct, frozen=True):
     stage: Literal["resolving", "downloading", "unpacking", "verifying", "done"]
 
 
+Report = Callable[[PullProgress], None]
+"""Is told how far something long has come."""
+
+
 class FetchedFile(msgspec.Struct, frozen=True):
     """A file a source delivered: its name in the model, where it lies now."""
 

@@ -1,6 +1,10 @@
-"""Token counts of one call, in the words of OpenTelemetry's ``gen_ai.usage.*``."""
+"""What was used: of one call in OpenTelemetry's words (``gen_ai.usage.*``), and summed."""
+
+from typing import Literal
 
 import msgspec
+
+UsageGroup = Literal["hour", "day", "key", "basket", "upstream"]
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -17,3 +21,24 @@ class Usage(msgspec.Struct, frozen=True):
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What was used, summed. A field one did not group by is None.
+
+    `hour` and `day` are the start of that hour or day in UTC, RFC 3339
+    ('2026-11-22T14:00:00.000Z', '2026-11-22'); `cost` is in nano-units of
+    `currency`, which rows are always kept apart by.
+    """
+
+    hour: str | None = None
+    day: str | None = None
+    key_id: str | None = None
+    basket: str | None = None
+    upstream: str | None = None
+    currency: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int
+    cost: int

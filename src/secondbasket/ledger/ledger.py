@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, Select, and_, func, literal, or_, select, union_all
@@ -10,37 +10,15 @@ from sqlalchemy import Connection, RowMapping, Select, and_, func, literal, or_,
 from secondbasket.core.clock import timestamp
 from secondbasket.core.decision import Decision
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.usage import UsageGroup, UsageRow
 from secondbasket.ledger.fold import Fold
 from secondbasket.ledger.journal import Journal
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import decisions, receipts, rollups
 
-UsageGroup = Literal["hour", "day", "key", "basket", "upstream"]
-
 _HOUR_LENGTH = len("2026-11-22T14")
 _DAY_LENGTH = len("2026-11-22")
 _SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
-
-
-class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What was used, summed. A field one did not group by is None.
-
-    `hour` and `day` are the start of that hour or day in UTC, RFC 3339
-    ('2026-11-22T14:00:00.000Z', '2026-11-22'); `cost` is in nano-units of
-    `currency`, which rows are always kept apart by.
-    """
-
-    hour: str | None = None
-    day: str | None = None
-    key_id: str | None = None
-    basket: str | None = None
-    upstream: str | None = None
-    currency: str
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int
-    cost: int
 
 
 class Ledger:

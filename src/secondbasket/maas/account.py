@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from secondbasket.core.clock import timestamp
 from secondbasket.core.ids import new_id
+from secondbasket.core.key import Key
 from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.core.receipt import Operation, Outcome, Receipt
 from secondbasket.core.usage import Usage
 from secondbasket.errors import BasketError
 from secondbasket.maas.budgets import Reservation
-from secondbasket.maas.keys import Key
 
 
 class Account:

@@ -9,10 +9,10 @@ import threading
 
 import msgspec
 
+from secondbasket.core.key import Key
 from secondbasket.core.money import format_nano
 from secondbasket.errors import BudgetExceeded
 from secondbasket.ledger.ledger import Ledger
-from secondbasket.maas.keys import Key
 
 
 class Balance(msgspec.Struct):

@@ -14,6 +14,7 @@ from secondbasket.core.chat import (
     EmbeddingRequest,
     MediaPart,
 )
+from secondbasket.core.key import Key
 from secondbasket.core.ports import Upstream
 from secondbasket.core.receipt import Operation, Receipt
 from secondbasket.core.usage import Usage
@@ -28,7 +29,6 @@ from secondbasket.maas.answer import Answer
 from secondbasket.maas.baskets import Baskets
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.in_flight import InFlight
-from secondbasket.maas.keys import Key
 from secondbasket.maas.prices import worst_case
 
 

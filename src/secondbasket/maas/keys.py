@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, insert, select, update
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from secondbasket.core.clock import now, parse, timestamp
 from secondbasket.core.decision import Decision
 from secondbasket.core.ids import new_id
+from secondbasket.core.key import Key, Role
 from secondbasket.core.money import format_nano
 from secondbasket.errors import (
     AuthenticationFailed,
@@ -30,29 +31,10 @@ from secondbasket.errors import (
 from secondbasket.stores import schema
 from secondbasket.stores.database import Database
 
-Role = Literal["user", "admin"]
-
 _PREFIX = "sk-basket-"
 _LONGEST_NAME = 100
 _LARGEST_BUDGET = 2**62
 _NOBODY = bytes(32)
-
-
-class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a key; its secret is not part of it.
-
-    `budget` is in nano-units of `currency` over the key's whole life, None for
-    no limit. Moments are RFC 3339 in UTC.
-    """
-
-    id: str
-    name: str
-    role: Role
-    budget: int | None
-    currency: str
-    created_at: str
-    expires_at: str | None = None
-    revoked_at: str | None = None
 
 
 class _Known(msgspec.Struct, frozen=True):

@@ -93,7 +93,8 @@ class LocalModels:
             if standing is not None:
                 return standing
             try:
-                spec = await anyio.to_thread.run_sync(self._place, record)
+                promised = self._supervisor.promised_bytes()
+                spec = await anyio.to_thread.run_sync(self._place, record, promised)
             except BasketError as error:
                 self.unserved[record.name] = str(error)
                 raise
@@ -113,12 +114,13 @@ class LocalModels:
         """Replicas by state."""
         return Counter(replica.state for replica in self._supervisor.replicas.values())
 
-    def _place(self, record: ModelRecord) -> ReplicaSpec:
+    def _place(self, record: ModelRecord, promised: int) -> ReplicaSpec:
         return place(
             record,
             {file.name: self._store.path_of(file.sha256) for file in record.files},
             engines=self._engines,
             chips=self._chips(),
+            promised=promised,
             **msgspec.structs.asdict(self._wishes),
         )
 

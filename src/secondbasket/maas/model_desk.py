@@ -6,19 +6,19 @@ import anyio
 
 from secondbasket.cloud.placement import usual_options
 from secondbasket.core.chip import Chip
-from secondbasket.core.model import ModelRecord, ModelTask
+from secondbasket.core.model import BrokenFile, ModelRecord, ModelTask
+from secondbasket.core.ports import Report
 from secondbasket.maas.local_models import LocalModels
 from secondbasket.models.catalogue import CatalogueEntry
-from secondbasket.models.progress import Report
 from secondbasket.models.pull import Puller
 from secondbasket.models.recommend import Recommendation, recommend
 from secondbasket.models.registry import Registry
 from secondbasket.models.store import Store
-from secondbasket.models.verify import BrokenFile, verify_models
+from secondbasket.models.verify import verify_models
 
 
 class ModelDesk:
-    """`serves` is whether a model that was just pulled is to be served at once, if it fits."""
+    """`chips` measures this machine's; `serves`: what was pulled is served at once, if it fits."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class ModelDesk:
         puller: Puller,
         catalogue: Mapping[str, CatalogueEntry],
         local_models: LocalModels,
-        chips: Callable[[bool], Sequence[Chip]],
+        chips: Callable[[], Sequence[Chip]],
         serves: bool,
         drain_seconds: float,
     ) -> None:
@@ -82,5 +82,7 @@ class ModelDesk:
 
     async def recommend(self) -> Sequence[Recommendation]:
         """The catalogue's models judged for this machine, measured just now, best first."""
-        chips = await anyio.to_thread.run_sync(self._chips, True)
+        found = await anyio.to_thread.run_sync(self._chips)
+        # The engines that come with the product compute on the CPU.
+        chips = [chip for chip in found if chip.kind == "cpu"]
         return recommend(self._catalogue.values(), chips, usual_options(chips[0]))

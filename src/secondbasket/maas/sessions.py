@@ -12,7 +12,8 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
 from secondbasket.core.clock import now, timestamp
-from secondbasket.maas.keys import Key, Keys
+from secondbasket.core.key import Key
+from secondbasket.maas.keys import Keys
 from secondbasket.stores import schema
 from secondbasket.stores.database import Database
 

@@ -1,12 +1,8 @@
 """Telling somebody how far a pull is."""
 
-from collections.abc import Callable
-
 from anyio import from_thread
 
-from secondbasket.core.ports import PullProgress
-
-Report = Callable[[PullProgress], None]
+from secondbasket.core.ports import PullProgress, Report
 
 
 def silent(progress: PullProgress) -> None:

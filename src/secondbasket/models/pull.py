@@ -12,11 +12,11 @@ import msgspec
 
 from secondbasket.core.clock import now
 from secondbasket.core.model import ModelFormat, ModelRecord, ModelShape, ModelTask
-from secondbasket.core.ports import Fetched, ModelSource, PullProgress
+from secondbasket.core.ports import Fetched, ModelSource, PullProgress, Report
 from secondbasket.errors import BadModelFile, Conflict, DigestMismatch, ModelNotFound
 from secondbasket.models.catalogue import CatalogueEntry
 from secondbasket.models.headers import detect_format, read_header
-from secondbasket.models.progress import Report, from_worker, silent
+from secondbasket.models.progress import from_worker, silent
 from secondbasket.models.registry import Registry, check_name, name_from
 from secondbasket.models.store import Store, sha256_of
 

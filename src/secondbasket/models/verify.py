@@ -3,21 +3,12 @@
 from collections.abc import Iterable
 
 import anyio
-import msgspec
 
-from secondbasket.core.model import ModelFile, ModelRecord
-from secondbasket.core.ports import PullProgress
+from secondbasket.core.model import BrokenFile, ModelFile, ModelRecord
+from secondbasket.core.ports import PullProgress, Report
 from secondbasket.errors import DigestMismatch
-from secondbasket.models.progress import Report, from_worker, silent
+from secondbasket.models.progress import from_worker, silent
 from secondbasket.models.store import Store
-
-
-class BrokenFile(msgspec.Struct, frozen=True):
-    """`problem` tells what was found in place of the file."""
-
-    model: str
-    file: ModelFile
-    problem: str
 
 
 async def verify_models(

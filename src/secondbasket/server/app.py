@@ -75,11 +75,16 @@ def _console_ports(stack: Stack) -> ConsolePorts:
     async def models() -> Sequence[ModelView]:
         replicas = {status.name: status for status in stack.supervisor.status()}
         return [
-            ModelView(record, replicas.get(record.name)) for record in await stack.model_desk.list()
+            ModelView(
+                record,
+                replicas.get(record.name),
+                stack.local_models.unserved.get(record.name, ""),
+            )
+            for record in await stack.model_desk.list()
         ]
 
     async def chips() -> Sequence[Chip]:
-        return await anyio.to_thread.run_sync(stack.chips, False)
+        return await anyio.to_thread.run_sync(stack.chips.now)
 
     settings = stack.settings
     return ConsolePorts(
@@ -98,7 +103,8 @@ def _console_ports(stack: Stack) -> ConsolePorts:
 
 def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> AdminPorts:
     async def chips(measure: bool) -> Sequence[Chip]:
-        return await anyio.to_thread.run_sync(stack.chips, measure)
+        probe = stack.chips.measured if measure else stack.chips.now
+        return await anyio.to_thread.run_sync(probe)
 
     return AdminPorts(
         keys=stack.keys,

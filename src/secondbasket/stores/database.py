@@ -22,7 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from secondbasket.errors import InvalidRequest, PluginError, SettingsError, StoreError
+from secondbasket.errors import Conflict, InvalidRequest, PluginError, SettingsError, StoreError
 
 T = TypeVar("T")
 
@@ -79,13 +79,28 @@ class Database:
         """An INSERT that also knows ON CONFLICT, in this database's dialect."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
+    async def prepare(self) -> None:
+        """Make the tables of an empty database; see that others are of this version.
+
+        Raises Conflict when they are older: changing them is the operator's to
+        begin, after a backup. Raises StoreError when they are newer.
+        """
+        found = await self.revision()
+        scripts = ScriptDirectory.from_config(_migrations())
+        older = {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
+        if found in older:
+            raise Conflict(
+                f"The data is of an older version (schema {found}).",
+                hint="Run `basket upgrade`: it makes a backup first.",
+            )
+        await self.migrate()
+
     async def migrate(self) -> None:
         """Bring the tables to this version. Raises StoreError when they are of a newer one."""
         await anyio.to_thread.run_sync(self._migrate, limiter=self._writers)
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+        config = _migrations()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         try:
             with (
@@ -125,6 +140,12 @@ class Database:
     def close(self) -> None:
         """Close the idle connections."""
         self._engine.dispose()
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
 
 
 def _known_url(url: str) -> URL:

@@ -10,8 +10,9 @@ import pytest
 from secondbasket.core.clock import parse, timestamp
 from secondbasket.core.decision import Decision
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.usage import UsageGroup, UsageRow
 from secondbasket.ledger.journal import Journal
-from secondbasket.ledger.ledger import Ledger, UsageGroup, UsageRow
+from secondbasket.ledger.ledger import Ledger
 from secondbasket.stores.database import Database
 from tests.databases import receipt
 

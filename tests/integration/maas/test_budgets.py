@@ -19,11 +19,11 @@ from hypothesis.stateful import (
 )
 
 from secondbasket.core.clock import now
+from secondbasket.core.key import Key
 from secondbasket.errors import BudgetExceeded
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.budgets import Balance, Budgets, Reservation
-from secondbasket.maas.keys import Key
 from secondbasket.stores.database import Database
 from tests.databases import receipt
 

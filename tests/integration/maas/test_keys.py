@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from secondbasket.core.clock import timestamp
+from secondbasket.core.key import Key
 from secondbasket.errors import (
     AuthenticationFailed,
     InvalidRequest,
@@ -18,7 +19,7 @@ from secondbasket.errors import (
 )
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
-from secondbasket.maas.keys import Key, Keys
+from secondbasket.maas.keys import Keys
 from secondbasket.stores.database import Database
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from secondbasket.core.ports import Fetched, FetchedFile, PullProgress
+from secondbasket.core.ports import Fetched, FetchedFile, PullProgress, Report
 from secondbasket.models.catalogue import load_catalogue
-from secondbasket.models.progress import Report
 from secondbasket.models.pull import Puller
 from secondbasket.models.registry import Registry
 from secondbasket.models.store import Store

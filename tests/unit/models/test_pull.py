@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from secondbasket.core.model import ModelRecord
-from secondbasket.core.ports import Fetched, FetchedFile, PullProgress
+from secondbasket.core.ports import Fetched, FetchedFile, PullProgress, Report
 from secondbasket.errors import (
     BadModelFile,
     Conflict,
@@ -18,7 +18,6 @@ from secondbasket.errors import (
     SourceUnavailable,
 )
 from secondbasket.models.catalogue import CatalogueEntry
-from secondbasket.models.progress import Report
 from secondbasket.models.pull import Puller
 from secondbasket.models.registry import Registry
 from secondbasket.models.sources.file import FileSource

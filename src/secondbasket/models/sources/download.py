@@ -9,11 +9,10 @@ import msgspec
 from anyio import sleep
 from anyio.to_thread import run_sync
 
-from secondbasket.core.ports import PullProgress
+from secondbasket.core.ports import PullProgress, Report
 from secondbasket.egress.door import Door
 from secondbasket.errors import DigestMismatch, ModelNotFound, SourceUnavailable
 from secondbasket.models.disk import require_room
-from secondbasket.models.progress import Report
 from secondbasket.models.sources.part import Part, Promised
 
 _BLOCK = 1024 * 1024

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import anyio
 
-from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress
+from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress, Report
 from secondbasket.errors import SourceUnavailable
 from secondbasket.models.disk import disk_errors, require_room
-from secondbasket.models.progress import Report, from_worker
+from secondbasket.models.progress import from_worker
 from secondbasket.models.sources.options import SourceOptions
 
 _BLOCK = 8 * 1024 * 1024

@@ -7,16 +7,17 @@ commit first, and that commit is what is fetched and written down.
 """
 
 import re
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 
-from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress
+from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress, Report
 from secondbasket.egress.door import Door
 from secondbasket.errors import InvalidRequest
-from secondbasket.models.progress import Report
 from secondbasket.models.sources.download import download
 from secondbasket.models.sources.options import SourceOptions
 
@@ -58,9 +59,13 @@ class HubSource:
 
     scheme = "hf"
 
-    def __init__(self, hub: "Hub", door: Door) -> None:
-        self._hub = hub
+    def __init__(self, hub: Callable[[], "Hub"], door: Door) -> None:
+        self._make_hub = hub
         self._door = door
+
+    @cached_property
+    def _hub(self) -> "Hub":
+        return self._make_hub()
 
     async def fetch(self, coordinate: str, into: Path, report: Report) -> Fetched:
         wanted = parse_coordinate(coordinate)
@@ -90,12 +95,15 @@ class HubSource:
 
 
 def create(options: SourceOptions) -> ModelSource:
-    from secondbasket.egress.httpx_client import httpx_client  # noqa: PLC0415
-    from secondbasket.models.sources.hub import Hub  # noqa: PLC0415
+    def hub() -> "Hub":
+        # huggingface_hub costs a tenth of a second and 8 MB: not before somebody pulls from it.
+        from secondbasket.egress.httpx_client import httpx_client  # noqa: PLC0415
+        from secondbasket.models.sources.hub import Hub  # noqa: PLC0415
 
-    hub = Hub(
-        endpoint=options.hub_endpoint,
-        token=options.hub_token,
-        client_factory=lambda: httpx_client(options.door, "model pull"),
-    )
+        return Hub(
+            endpoint=options.hub_endpoint,
+            token=options.hub_token,
+            client_factory=lambda: httpx_client(options.door, "model pull"),
+        )
+
     return HubSource(hub, options.door)

@@ -22,7 +22,7 @@ import msgspec
 from anyio.abc import Process
 from anyio.streams.text import TextReceiveStream
 
-from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress
+from secondbasket.core.ports import Fetched, FetchedFile, ModelSource, PullProgress, Report
 from secondbasket.errors import (
     DigestMismatch,
     InvalidRequest,
@@ -31,7 +31,7 @@ from secondbasket.errors import (
     SourceUnavailable,
 )
 from secondbasket.models.disk import require_room
-from secondbasket.models.progress import Report, from_worker
+from secondbasket.models.progress import from_worker
 from secondbasket.models.sources.options import SourceOptions
 from secondbasket.models.sources.wheel import licence_of, unpack
 from secondbasket.models.store import sha256_of

@@ -5,10 +5,9 @@ import zlib
 from email.parser import BytesHeaderParser
 from pathlib import Path
 
-from secondbasket.core.ports import PullProgress
+from secondbasket.core.ports import PullProgress, Report
 from secondbasket.errors import BadModelFile, ModelNotFound
 from secondbasket.models.disk import disk_errors, require_room
-from secondbasket.models.progress import Report
 
 _BLOCK = 4 * 1024 * 1024
 # Weights hardly compress; what grows a hundredfold is not weights.

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.usage import UsageGroup, UsageRow
 from secondbasket.errors import InvalidRequest, NotFound
-from secondbasket.ledger.ledger import UsageGroup, UsageRow
 from secondbasket.server.admin.door import moment, route
 from secondbasket.server.admin.ports import AdminPorts
 

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
-from secondbasket.maas.keys import Key
+from secondbasket.core.key import Key
 from secondbasket.server.admin.door import read, route
 from secondbasket.server.admin.ports import AdminPorts
 from secondbasket.server.admin.words import KeyCreated, LocalKey, NewKey

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from secondbasket.core.model import ModelRecord
-from secondbasket.models.progress import Report
+from secondbasket.core.ports import Report
 from secondbasket.server.admin.door import read, route
 from secondbasket.server.admin.ports import AdminPorts
 from secondbasket.server.admin.progress import Steps

@@ -10,9 +10,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from secondbasket.core.ids import new_id
-from secondbasket.core.ports import PullProgress
+from secondbasket.core.ports import PullProgress, Report
 from secondbasket.errors import BasketError
-from secondbasket.models.progress import Report
 from secondbasket.server.admin.door import unexpected
 from secondbasket.server.admin.words import Step, failure
 from secondbasket.server.presence import Presence

@@ -4,12 +4,11 @@ from typing import Literal
 
 import msgspec
 
-from secondbasket.cloud.supervisor import ReplicaStatus
-from secondbasket.core.model import ModelRecord, ModelTask
+from secondbasket.core.key import Key, Role
+from secondbasket.core.model import BrokenFile, ModelRecord, ModelTask
 from secondbasket.core.ports import PullProgress
+from secondbasket.core.replica import ReplicaStatus
 from secondbasket.errors import BasketError
-from secondbasket.maas.keys import Key, Role
-from secondbasket.models.verify import BrokenFile
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from secondbasket.core.clock import parse, timestamp
+from secondbasket.core.key import Key, Role
 from secondbasket.core.money import nano_from_units
 from secondbasket.errors import BasketError, InvalidRequest, PermissionDenied
-from secondbasket.maas.keys import Key, Role
 from secondbasket.maas.sessions import Session
 from secondbasket.server.console.desk import Desk
 from secondbasket.server.console.security import form_text

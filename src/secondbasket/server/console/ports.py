@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from secondbasket.cloud.supervisor import ReplicaStatus
 from secondbasket.core.chip import Chip
 from secondbasket.core.model import ModelRecord
+from secondbasket.core.replica import ReplicaStatus
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.baskets import Baskets
 from secondbasket.maas.gateway import Gateway

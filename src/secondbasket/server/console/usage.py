@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from secondbasket.core.clock import parse
+from secondbasket.core.usage import UsageGroup, UsageRow
 from secondbasket.errors import NotFound
-from secondbasket.ledger.ledger import UsageGroup, UsageRow
 from secondbasket.maas.sessions import Session
 from secondbasket.server.console.chart import Point, columns
 from secondbasket.server.console.desk import Desk

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from starlette.types import Message, Receive, Scope, Send
 
 from secondbasket.core.ids import new_id
+from secondbasket.core.key import Key
 from secondbasket.errors import AuthenticationFailed, BasketError, MethodNotAllowed, NotFound
-from secondbasket.maas.keys import Key
 from secondbasket.server.asgi import JSON, ClientGone, header, reply
 from secondbasket.server.openai.ports import OpenAIPorts
 from secondbasket.wires.openai.errors import encode_error

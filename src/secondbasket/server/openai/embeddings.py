@@ -2,7 +2,7 @@
 
 import anyio
 
-from secondbasket.maas.keys import Key
+from secondbasket.core.key import Key
 from secondbasket.server.asgi import JSON, read_body, reply
 from secondbasket.server.openai.door import Exchange, OpenAIRoute
 from secondbasket.server.openai.headers import receipt_headers

@@ -10,9 +10,9 @@ from secondbasket.core.chat import (
     CompletionRequest,
     Fold,
 )
+from secondbasket.core.key import Key
 from secondbasket.core.usage import Usage
 from secondbasket.maas.answer import Answer
-from secondbasket.maas.keys import Key
 from secondbasket.server.asgi import JSON, ClientGone, Header, read_body, reply
 from secondbasket.server.openai.door import Exchange, OpenAIRoute
 from secondbasket.server.openai.headers import origin_headers, receipt_headers

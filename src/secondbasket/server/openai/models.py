@@ -2,8 +2,8 @@
 
 import msgspec
 
+from secondbasket.core.key import Key
 from secondbasket.maas.baskets import Basket
-from secondbasket.maas.keys import Key
 from secondbasket.server.asgi import reply
 from secondbasket.server.openai.door import Exchange, OpenAIRoute
 from secondbasket.wires.openai.models import encode_model, encode_model_list

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from secondbasket.core.key import Key
 from secondbasket.core.receipt import Receipt
 from secondbasket.maas.baskets import Baskets
 from secondbasket.maas.gateway import Gateway
-from secondbasket.maas.keys import Key
 
 
 @dataclass(frozen=True, kw_only=True)

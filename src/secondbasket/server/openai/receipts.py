@@ -2,8 +2,8 @@
 
 import msgspec
 
+from secondbasket.core.key import Key
 from secondbasket.errors import NotFound
-from secondbasket.maas.keys import Key
 from secondbasket.server.asgi import reply
 from secondbasket.server.openai.door import Exchange, OpenAIRoute
 

@@ -18,10 +18,11 @@ MAX_ITEMS = 2048
 # call and its credentials somewhere else. They belong to the operator.
 STEERING = frozenset(
     """
-    add_generation_prompt adapter api_base api_key api_type api_version base_url cache_prompt
+    adapter add_generation_prompt api_base api_key api_type api_version base_url cache_prompt
     chat_template continue_final_message custom_llm_provider endpoint extra_body extra_headers
-    grammar grammar_lazy grammar_triggers headers id_slot json_schema lora lora_adapters n_cache_reuse n_discard n_keep n_predict prefill_assistant
-    reasoning_format response_fields return_tokens slot_id timings_per_token
+    grammar grammar_lazy grammar_triggers headers id_slot json_schema lora lora_adapters
+    n_cache_reuse n_discard n_keep n_predict prefill_assistant reasoning_format response_fields
+    return_tokens slot_id timings_per_token
     """.split()
 )
 _STEERING_PREFIXES = ("speculative.", "x-basket-")

@@ -12,13 +12,13 @@ import pytest
 from secondbasket.cli.connection import Connection, Refused
 from secondbasket.cli.stack import run_stack
 from secondbasket.core.chip import Chip
+from secondbasket.core.key import Key
 from secondbasket.core.model import ModelRecord
 from secondbasket.core.ports import PullProgress
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.usage import UsageRow
 from secondbasket.egress.home_socket import home_session
 from secondbasket.errors import UpstreamBroken, UpstreamUnavailable
-from secondbasket.ledger.ledger import UsageRow
-from secondbasket.maas.keys import Key
 from secondbasket.server.admin.words import KeyCreated, LocalKey, NewKey, PullOrder, Status
 from secondbasket.settings import read_settings
 from secondbasket.stores.home import Home

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from secondbasket.ledger.ledger import UsageRow
+from secondbasket.core.usage import UsageRow
 from secondbasket.server.console.usage import View, points, read_view, start, sum_of, totals
 
 NOW = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
