@@ -17,7 +17,7 @@ from secondbasket.policy.destinations import (
 )
 
 Resolve = Callable[[str, int], Sequence[str]]
-"""The addresses, as text, of a host name. Blocks; raises OSError where there are none."""
+"""The addresses, as text, of a host name: at least one. Blocks; raises OSError for none."""
 
 _DECISIONS_REMEMBERED = 4096
 
@@ -88,9 +88,11 @@ class Gate:
         """
         if self._offline:
             raise self.refusal(purpose, destination, "offline")
-        found = self._resolve(destination.host, destination.port)
-        if not found:
-            raise OSError(f"The name '{destination.host}' has no address.")
+        try:
+            found = self._resolve(destination.host, destination.port)
+        except OSError:
+            self._tell(purpose, destination, None, Verdict(False, "no address"))
+            raise
         for text in found:
             self._judge(purpose, destination, ip_address(text))
         return found

@@ -336,6 +336,8 @@ async def test_a_name_without_an_address_is_an_ordinary_connection_error(
     async with opened(Door(DestinationRules(), told.append, resolve=nobody)) as door:
         with pytest.raises((aiohttp.ClientConnectorError, httpx2.ConnectError)):
             await fetch(door, "http://nowhere.example/")
+    (decision,) = told
+    assert (decision.outcome, decision.detail["rule"]) == ("refused", "no address")
 
 
 @pytest.mark.parametrize("proxy", ["proxy:3128", "socks5://proxy:1080", "http://a b/", "http://"])
