@@ -35,10 +35,11 @@ def install_litellm() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=PARTS, default=PARTS, help="which (all)")
+    parser.add_argument("parts", nargs="*", choices=PARTS, help="which (all)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each measurement (5)")
     parser.add_argument("--seconds", type=int, default=5, help="length of one turn of load (5)")
     asked = parser.parse_args()
+    parts = asked.parts or PARTS
 
     measure: dict[str, Callable[[], table.Figures]] = {
         "start": lambda: start.run(rounds=asked.rounds),
@@ -46,10 +47,10 @@ def main() -> None:
         "gateway": lambda: gateway.run(rounds=asked.rounds, seconds=asked.seconds),
         "journal": lambda: journal.run(rounds=asked.rounds, seconds=asked.seconds),
     }
-    if "gateway" in asked.parts:
+    if "gateway" in parts:
         install_litellm()
     table.RESULTS.mkdir(exist_ok=True)
-    for name in asked.parts:
+    for name in parts:
         print(f"Measuring: {name}", file=sys.stderr)
         figures = measure[name]()
         text = msgspec.json.encode(table.Measured(machine=machine.describe(now()), figures=figures))
