@@ -1,4 +1,4 @@
-"""``python -m bench [PART…]``: measure, keep the figures, write the page."""
+"""``python -m bench``: measure, keep the figures, write the page."""
 
 import argparse
 import subprocess
@@ -35,11 +35,11 @@ def install_litellm() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=PARTS, help="which (all)")
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part (all)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each measurement (5)")
     parser.add_argument("--seconds", type=int, default=5, help="length of one turn of load (5)")
     asked = parser.parse_args()
-    parts = asked.parts or PARTS
+    parts = asked.only or PARTS
 
     measure: dict[str, Callable[[], table.Figures]] = {
         "start": lambda: start.run(rounds=asked.rounds),
