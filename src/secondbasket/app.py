@@ -219,11 +219,10 @@ async def open_stack(
 
 def _door(settings: Settings, ledger: Ledger) -> Door:
     """What the operator's configuration names may be reached, wherever it lies."""
-    inside = [destination_of(checked_url(table.base_url)) for table in settings.upstreams.values()]
-    inside += [destination_of(checked_url(f"http://{place}")) for place in settings.egress.allow]
-
+    inside = [destination_of(checked_url(f"http://{place}")) for place in settings.egress.allow]
+    named = [destination_of(checked_url(table.base_url)) for table in settings.upstreams.values()]
     return Door(
-        DestinationRules(inside),
+        DestinationRules(inside, named=named),
         ledger.record_decision,
         proxy=settings.egress.proxy,
         ca_bundle=settings.egress.ca_bundle,

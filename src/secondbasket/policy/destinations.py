@@ -152,29 +152,42 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
 
 
 class DestinationRules:
-    """`inside` are the places off the public internet that the operator's configuration names.
+    """What the operator's configuration names may lie off the public internet.
 
-    A place named by its address may be anywhere but multicast and reserved
-    space; one named by a host name may resolve to loopback and private
-    addresses, never to link-local or metadata ones: whoever answers for that
-    name must not choose those.
+    `inside` are places of the operator's own network, `named` all others that
+    the configuration writes out, such as the upstreams. Either may be anywhere
+    but multicast and reserved space when it is an address; a host name may
+    resolve to loopback and private addresses, never to link-local or metadata
+    ones: whoever answers for that name must not choose those.
     """
 
-    def __init__(self, inside: Iterable[Destination] = ()) -> None:
+    def __init__(
+        self, inside: Iterable[Destination] = (), *, named: Iterable[Destination] = ()
+    ) -> None:
         self._inside = frozenset(inside)
+        self._named = self._inside.union(named)
 
     def is_inside(self, destination: Destination) -> bool:
-        return destination in self._inside
+        """Is it known, unresolved, to lie in the operator's own network? No proxy leads there."""
+        if destination in self._inside:
+            return True
+        address = literal_address(destination.host)
+        here = (
+            destination.host == "localhost"
+            if address is None
+            else address_class(address) != "public"
+        )
+        return here and destination in self._named
 
     def judge(self, destination: Destination, address: Address) -> Verdict:
         """May a connection to `destination` be dialled at `address`?"""
         kind = address_class(address)
         if kind == "public":
             return Verdict(True, "public")
-        if destination in self._inside and kind not in ("multicast", "reserved"):
+        if destination in self._named and kind not in ("multicast", "reserved"):
             literal = literal_address(destination.host) == address
             if literal or kind in ("loopback", "private"):
-                return Verdict(True, f"inside: {kind}")
+                return Verdict(True, f"configured: {kind}")
         return Verdict(False, f"not public: {kind}")
 
 

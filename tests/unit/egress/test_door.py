@@ -187,7 +187,7 @@ async def test_decisions_are_told_once_and_bytes_are_counted(
             await fetch(door, f"http://127.0.0.1:{place.port}/")
         assert door.gate.traffic(destination).received == 3 * len(b"hello")
     (decision,) = told
-    assert (decision.outcome, decision.detail["rule"]) == ("allowed", "inside: loopback")
+    assert (decision.outcome, decision.detail["rule"]) == ("allowed", "configured: loopback")
 
 
 async def test_an_abandoned_answer_is_counted_as_far_as_it_came(

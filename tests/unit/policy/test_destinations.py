@@ -177,3 +177,15 @@ def test_only_the_operators_configuration_opens_the_inside() -> None:
     assert not allowed("vllm.internal", 8000, "0.0.0.0")
     assert allowed("169.254.10.1", 80, "169.254.10.1")
     assert not allowed("evil.example", 8000, "10.0.0.5")
+
+
+def test_a_proxy_is_passed_by_for_places_known_to_be_inside() -> None:
+    public, private = Destination("api.example", 443), Destination("10.0.0.5", 8000)
+    local, own = Destination("localhost", 11434), Destination("vllm.internal", 8000)
+    rules = DestinationRules([own], named=[public, private, local])
+    assert rules.is_inside(own)
+    assert rules.is_inside(private)
+    assert rules.is_inside(local)
+    assert not rules.is_inside(public)
+    assert not rules.is_inside(Destination("10.0.0.6", 8000))
+    assert rules.judge(public, ip_address("10.1.1.1")).allowed
