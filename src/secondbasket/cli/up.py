@@ -1,5 +1,6 @@
 """`basket up`: the server, in the foreground."""
 
+import gc
 import signal
 import time
 
@@ -58,12 +59,22 @@ async def _serve(settings: Settings, show_key: bool) -> None:
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(_await_signal, stopping)
+        _settle_memory()
         await _greet(stack, address, show_key)
         tasks.start_soon(_tell_ready, stack, started)
         await stopping.wait()
         click.echo("Stopping: answers under way may end.", err=True)
         tasks.cancel_scope.cancel()
     click.echo("Stopped.", err=True)
+
+
+def _settle_memory() -> None:
+    """What start-up made stays for good: collecting garbage need not walk it again.
+
+    Measured at 16 calls under way: a full collection stopped every call for 40 ms.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _await_signal(stopping: anyio.Event) -> None:

@@ -28,6 +28,10 @@ from secondbasket.stores.schema import decisions, journal_positions, receipts, r
 _log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_SECONDS = 30.0
+_STEP_BYTES = 32 * 1024
+_PAUSE_SECONDS = 0.002
+_SEGMENTS_BEHIND = 2
+_MOMENT_LENGTH = len("2026-11-22T14:05:09.250Z")
 _ABOUT = ("hour", "key_id", "basket", "upstream", "currency")
 _SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
 
@@ -58,28 +62,45 @@ class Fold:
 
         Raises StoreError; the journal then keeps what is not yet there.
         """
-        async with self._lock:
-            # Not what is appended meanwhile: under load there would always be some more.
-            end = self._journal.end
-            if end == self._folded:
-                return
-            while not await self._database.write(partial(self._fold_batch, end)):
-                pass
-            self._folded = end
+        # Not what is appended meanwhile: under load there would always be some more.
+        end = self._journal.end
+        while not await self._step(end, self._batch_bytes):
+            pass
 
     async def run(self, interval_seconds: float = 0.25) -> None:
-        """Fold again and again until cancelled; a failing database is asked ever more rarely."""
+        """Fold again and again until cancelled; a failing database is asked ever more rarely.
+
+        In small steps with pauses between: a step holds the interpreter for about as long as
+        one answer takes, and calls under way must not feel more than that.
+        """
         wait = interval_seconds
         while True:
             await anyio.sleep(wait)
             try:
-                await self.fold()
+                end = self._journal.end
+                while not await self._step(end, self._gentle_bytes()):  # noqa: ASYNC110 - a pace
+                    await anyio.sleep(_PAUSE_SECONDS)
                 wait = interval_seconds
             except StoreError as exc:
                 wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
                 _log.error("the journal waits, %.1f s until the next attempt: %s", wait, exc)
 
-    def _fold_batch(self, end: tuple[Path, int], connection: Connection) -> bool:
+    def _gentle_bytes(self) -> int:
+        """Small steps, unless they cannot keep up."""
+        behind = len(self._journal.segments) > _SEGMENTS_BEHIND
+        return self._batch_bytes if behind else min(_STEP_BYTES, self._batch_bytes)
+
+    async def _step(self, end: tuple[Path, int], size: int) -> bool:
+        """Fold about `size` bytes towards `end`; True once it is reached."""
+        async with self._lock:
+            if end == self._folded:
+                return True
+            reached = await self._database.write(partial(self._fold_batch, end, size))
+            if reached:
+                self._folded = end
+            return reached
+
+    def _fold_batch(self, end: tuple[Path, int], size: int, connection: Connection) -> bool:
         """Fold some lines of the oldest segment that has any; True once `end` is reached."""
         segments = self._journal.segments
         positions = {
@@ -87,7 +108,7 @@ class Fold:
         }
         for segment in segments:
             start = positions.get(segment.name, 0)
-            lines = self._lines(segment, start)
+            lines = self._lines(segment, start, size)
             if lines:
                 self._apply(connection, segment, start, lines)
                 reached = start + len(lines)
@@ -102,11 +123,11 @@ class Fold:
                 )
         return True
 
-    def _lines(self, segment: Path, start: int) -> bytes:
-        """Whole lines from `start` on, about a batch of them; b'' where there are none."""
+    def _lines(self, segment: Path, start: int, size: int) -> bytes:
+        """Whole lines from `start` on, about `size` bytes; b'' where there are none."""
         with segment.open("rb") as file:
             file.seek(start)
-            content = file.read(self._batch_bytes) + file.readline()
+            content = file.read(size) + file.readline()
         return content[: content.rfind(b"\n") + 1]
 
     def _apply(self, connection: Connection, segment: Path, start: int, lines: bytes) -> None:
@@ -163,21 +184,28 @@ def _fresh(connection: Connection, column: Column[str], ids: Iterable[str]) -> l
 
 def _row(receipt: Receipt) -> dict[str, Any]:
     row = _storable(msgspec.structs.asdict(receipt))
-    row["created_at"] = timestamp(parse(receipt.created_at))
+    row["created_at"] = _normal(receipt.created_at)
     return row
 
 
 def _decision_row(decision: Decision) -> dict[str, Any]:
     row = _storable(msgspec.structs.asdict(decision))
-    row["at"] = timestamp(parse(decision.at))
+    row["at"] = _normal(decision.at)
     row["detail"] = msgspec.json.encode(decision.detail).decode()
     return row
+
+
+def _normal(moment: str) -> str:
+    """As `core.clock` writes moments; our own come so already, and every row pays for this."""
+    if len(moment) == _MOMENT_LENGTH and moment.endswith("Z"):
+        return moment
+    return timestamp(parse(moment))
 
 
 def _storable(row: dict[str, Any]) -> dict[str, Any]:
     """PostgreSQL's text holds no NUL, and one entry with one must not block all others."""
     for name, value in row.items():
-        if isinstance(value, str) and "\0" in value:
+        if type(value) is str and "\0" in value:
             row[name] = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
     return row
 

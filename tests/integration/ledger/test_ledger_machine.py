@@ -86,12 +86,12 @@ class Books(RuleBasedStateMachine):
         """The kill came after some batches, before the commit of the next."""
 
         def die(connection: Connection) -> None:
-            self.fold._fold_batch(self.journal.end, connection)
+            self.fold._fold_batch(self.journal.end, 1_000, connection)
             raise _Killed
 
         async def some_batches_then_die() -> None:
             for _ in range(steps - 1):
-                await self.database.write(partial(self.fold._fold_batch, self.journal.end))
+                await self.database.write(partial(self.fold._fold_batch, self.journal.end, 1_000))
             await self.database.write(die)
 
         with contextlib.suppress(_Killed):
