@@ -218,7 +218,7 @@ class EgressSettings(Section):
     )
     ca_bundle: Path | None = Field(
         default=None,
-        description="PEM file of the certificate authorities to trust, in place of the system's.",
+        description="PEM file of certificate authorities to trust besides the system's.",
     )
     allow: tuple[str, ...] = Field(
         default=(),
