@@ -55,6 +55,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._unread = 0
         self._stop_waiting()
         super().on_headers_complete()
+        self.cycle.transport = _HeadWithBody(self.transport)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
@@ -68,3 +69,32 @@ class BoundedHeads(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class _HeadWithBody:
+    """One response's way to the transport: its head waits for the first piece of its body.
+
+    uvicorn writes them one by one, and each write is a system call and wakes the reader.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = b""
+
+    def write(self, data: bytes) -> None:
+        if self._head is None:
+            self._transport.write(data)
+        elif not self._head:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = None
+
+    def close(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+            self._head = None
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
