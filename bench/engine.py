@@ -116,11 +116,13 @@ def run(*, rounds: int) -> Result:
             "engine alone": (url, engine_key),
             "through the gateway": (basket.url, basket.key()),
         }
+        order = list(targets.items())
         number = 0
         for _ in range(rounds):
+            order.reverse()  # who goes first would otherwise gain or lose by it every time
             for streams in STREAMS:
                 number += 1
-                for name, (address, key) in targets.items():
+                for name, (address, key) in order:
                     rate, answers = together(
                         f"{address}/v1/chat/completions", key=key, bodies=_bodies(number, streams)
                     )
