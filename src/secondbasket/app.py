@@ -19,7 +19,7 @@ from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.core.model import ModelTask
 from secondbasket.core.money import Price, nano_from_units
 from secondbasket.core.plugins import load
-from secondbasket.core.ports import ModelSource, UpstreamFacts
+from secondbasket.core.ports import ModelSource, Upstream, UpstreamFacts
 from secondbasket.core.receipt import Receipt
 from secondbasket.egress.door import Door
 from secondbasket.egress.loopback import loopback_session
@@ -35,7 +35,6 @@ from secondbasket.maas.local_models import EngineWishes, LocalModels
 from secondbasket.maas.metrics import Metrics
 from secondbasket.maas.model_desk import ModelDesk
 from secondbasket.maas.sessions import Sessions
-from secondbasket.maas.upstreams.openai import OpenAIUpstream
 from secondbasket.models.catalogue import load_catalogue
 from secondbasket.models.pull import Puller
 from secondbasket.models.registry import Registry
@@ -285,8 +284,9 @@ def _outside_upstream(
     settings: Settings,
     door: Door,
     environment: Mapping[str, str],
-) -> OpenAIUpstream:
-    return OpenAIUpstream(
+) -> Upstream:
+    create = load("secondbasket.upstreams", ("openai",))["openai"]
+    upstream: Upstream = create(
         UpstreamFacts(
             name=name,
             provider=table.provider,
@@ -306,6 +306,7 @@ def _outside_upstream(
         connect_seconds=_CONNECT_SECONDS,
         idle_seconds=_IDLE_SECONDS,
     )
+    return upstream
 
 
 def _provider_key(name: str, table: UpstreamTable, environment: Mapping[str, str]) -> str | None:

@@ -11,7 +11,6 @@
     │   ├── KeyExpired               401
     │   └── KeyRevoked               401
     ├── PermissionDenied             403  known, but not allowed
-    │   └── PolicyRefused            403  a rule said no; never failed over
     ├── NotFound                     404
     │   └── ModelNotFound            404
     ├── MethodNotAllowed             405
@@ -22,8 +21,7 @@
     │   ├── UpstreamUnavailable      503  refused, reset, not ready, overloaded
     │   ├── UpstreamTimeout          504
     │   ├── UpstreamBroken           502  malformed, truncated, died in mid-answer
-    │   ├── UpstreamRejected         4xx  the upstream blames the request; final
-    │   └── AllUpstreamsFailed       502  carries every attempt
+    │   └── UpstreamRejected         4xx  the upstream blames the request; final
     ├── EngineError                  503
     │   ├── EngineFailedToStart      503
     │   ├── EngineNotReady           503  starting, restarting, draining or stopped; retryable
@@ -111,10 +109,6 @@ class PermissionDenied(BasketError):
     status = 403
 
 
-class PolicyRefused(PermissionDenied):
-    code = "policy_refused"
-
-
 class NotFound(BasketError):
     code = "not_found"
     status = 404
@@ -169,17 +163,6 @@ class UpstreamRejected(UpstreamError):
     code = "upstream_rejected"
     status = 400
     retryable = False
-
-
-class AllUpstreamsFailed(UpstreamError):
-    """No upstream of the basket answered. `attempts` holds (upstream name, error), in order."""
-
-    code = "all_upstreams_failed"
-
-    def __init__(self, basket: str, attempts: list[tuple[str, BasketError]]) -> None:
-        told = "; ".join(f"{name}: {error.message}" for name, error in attempts)
-        super().__init__(f"No upstream of basket '{basket}' answered ({told}).")
-        self.attempts = attempts
 
 
 class EngineError(BasketError):

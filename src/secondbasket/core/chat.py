@@ -111,6 +111,9 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
             elif content:
                 total += sum(len(p.text.encode()) for p in content if isinstance(p, TextPart))
             total += sum(len(c.name) + len(c.arguments.encode()) for c in message.tool_calls)
+            total += len(message.name or "") + len(message.tool_call_id or "")
+            if message.extra:
+                total += len(msgspec.json.encode(message.extra))
         if self.tools:
             total += len(msgspec.json.encode(self.tools))
         return total

@@ -151,7 +151,8 @@ class WireMeter:
 
 
 class Upstream(Protocol):
-    """Something that answers. Entry-point group ``secondbasket.upstreams``.
+    """Something that answers. Entry-point group ``secondbasket.upstreams``, whose factories
+    take what ``maas/upstreams/openai.py`` takes.
 
     The generators raise UpstreamError (retryable) or an InvalidRequest or
     UpstreamRejected (final); closing them early cancels the call at the other

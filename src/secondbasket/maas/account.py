@@ -24,7 +24,7 @@ class Account:
         key: Key,
         basket: str,
         facts: UpstreamFacts,
-        reservation: Reservation,
+        reserve: Callable[[], Reservation],
         record: Callable[[Receipt], None],
         streamed: bool,
     ) -> None:
@@ -35,11 +35,16 @@ class Account:
         self.facts = facts
         self.meter = WireMeter()
         self._operation = operation
-        self._reservation = reservation
+        self._reserve = reserve
+        self._reservation: Reservation | None = None
         self._record = record
         self._streamed = streamed
         self._started = time.perf_counter()
         self._first_token_ms: float | None = None
+
+    def open(self) -> None:
+        """Set the money aside. Raises BudgetExceeded; whoever opens it must close or cancel it."""
+        self._reservation = self._reserve()
 
     def first_token(self) -> None:
         """Mark the moment something of the answer came; only the first call counts."""
@@ -91,9 +96,13 @@ class Account:
             self._record(receipt)
         finally:
             # Also where the ledger cannot be written: the answer fails then, but it was made.
-            self._reservation.settle(receipt.cost)
+            self._settle(receipt.cost)
         return receipt
 
     def cancel(self) -> None:
         """Nothing was used and nothing is owed: the request itself was at fault."""
-        self._reservation.settle(0)
+        self._settle(0)
+
+    def _settle(self, cost: int) -> None:
+        if self._reservation is not None:
+            self._reservation.settle(cost)

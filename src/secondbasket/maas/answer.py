@@ -5,6 +5,7 @@ the last chunk is handed on: a door that has seen the end has a durable row.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -13,11 +14,12 @@ import anyio
 from secondbasket.core.chat import Chunk
 from secondbasket.core.receipt import Outcome, Receipt
 from secondbasket.core.usage import Usage
-from secondbasket.errors import BasketError, KeyRevoked, UpstreamError
+from secondbasket.errors import BasketError, KeyRevoked, UpstreamBroken, UpstreamError
 from secondbasket.maas.account import Account
 from secondbasket.maas.in_flight import InFlight
 
 _COUNT_SECONDS = 2.0
+_MOST_HELD = 256
 
 
 class Answer:
@@ -40,7 +42,8 @@ class Answer:
         self.account = account
         self.receipt: Receipt | None = None
         self._chunks = chunks
-        self._unfinished = choices
+        self._choices = choices
+        self._finished: set[int] = set()
         self._count_input = count_input
         self._in_flight = in_flight
         self._usage: Usage | None = None
@@ -58,6 +61,7 @@ class Answer:
         return self.receipt
 
     async def __aenter__(self) -> Self:
+        self.account.open()
         self._scope.__enter__()
         self._in_flight.enter(self.account.key.id, self)
         return self
@@ -74,10 +78,12 @@ class Answer:
                 self._close("completed", usage, exact=exact)
                 break
             self._observe(chunk)
-            if self._unfinished > 0:
+            if len(self._finished) < self._choices:
                 return chunk
             # Every choice has finished: what still comes is kept back until the row is written.
             self._held.append(chunk)
+            if len(self._held) > _MOST_HELD:
+                raise UpstreamBroken("The upstream goes on after its answer has finished.")
         if not self._held:
             raise StopAsyncIteration
         return self._held.pop(0)
@@ -99,14 +105,15 @@ class Answer:
                 self._pieces += 1
                 self.account.first_token()
             if choice.finish_reason is not None:
-                self._unfinished -= 1
+                self._finished.add(choice.index)
 
     async def _counted(self) -> tuple[Usage, bool]:
         """Tokens used so far, and whether the upstream itself counted them."""
         if self._usage is not None:
             return self._usage, True
         counted = None
-        with anyio.move_on_after(_COUNT_SECONDS):
+        # An upstream that cannot say now does not keep the account open.
+        with anyio.move_on_after(_COUNT_SECONDS), suppress(BasketError):
             counted = await self._count_input()
         # A piece of text is at least one token: never bill more than was surely made.
         return Usage(counted or 0, self._pieces), counted is not None and not self._pieces
@@ -140,7 +147,8 @@ class Answer:
         return ended
 
     async def _interrupted(self, error: BaseException | None) -> None:
-        await self._chunks.aclose()
+        with suppress(BasketError):
+            await self._chunks.aclose()
         if isinstance(error, UpstreamError):
             usage = self._usage or Usage(0, self._pieces)
             exact = self._usage is not None or not self._pieces

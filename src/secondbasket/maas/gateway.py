@@ -19,7 +19,6 @@ from secondbasket.core.ports import Upstream
 from secondbasket.core.receipt import Operation, Receipt
 from secondbasket.core.usage import Usage
 from secondbasket.errors import (
-    BasketError,
     InvalidRequest,
     KeyRevoked,
     UpstreamError,
@@ -30,6 +29,8 @@ from secondbasket.maas.baskets import Baskets
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.prices import worst_case
+
+_MOST_CHOICES = 128
 
 
 class Gateway:
@@ -49,17 +50,21 @@ class Gateway:
         self._record = record
 
     def chat(self, key: Key, request: ChatRequest) -> Answer:
-        """An answer that runs once it is entered. Raises ModelNotFound, BudgetExceeded, …"""
+        """An answer that runs, and has its money set aside, once it is entered.
+
+        Raises ModelNotFound, InvalidRequest, UpstreamUnavailable; entering it, BudgetExceeded.
+        """
         upstream = self._baskets.find(request.model, "chat").choose()
         _refuse_media(request, upstream)
-        account = self._open(
+        account = self._account(
             "chat",
             key,
             request,
             upstream,
-            max_tokens=request.sampling.max_tokens,
+            prompts=1,
             messages=len(request.messages),
-            choices=request.sampling.n,
+            answers=request.sampling.n,
+            max_tokens=request.sampling.max_tokens,
             streamed=request.stream,
         )
         return Answer(
@@ -74,14 +79,21 @@ class Gateway:
         """As `chat`, for a text completion."""
         upstream = self._baskets.find(request.model, "chat").choose()
         choices = request.sampling.n * len(request.prompts)
-        account = self._open(
+        if choices > _MOST_CHOICES:
+            raise InvalidRequest(
+                f"'prompt' and 'n' ask for {choices} answers; one call may have {_MOST_CHOICES}.",
+                hint="Send several calls.",
+                param="prompt",
+            )
+        account = self._account(
             "text_completion",
             key,
             request,
             upstream,
+            prompts=len(request.prompts),
+            messages=0,
+            answers=choices,
             max_tokens=request.sampling.max_tokens,
-            messages=len(request.prompts),
-            choices=choices,
             streamed=request.stream,
         )
         return Answer(
@@ -93,19 +105,18 @@ class Gateway:
         )
 
     async def embed(self, key: Key, request: EmbeddingRequest) -> tuple[EmbeddingAnswer, Receipt]:
-        """The vectors and the receipt, which is durable by then."""
+        """The vectors and the receipt, which is durable by then.
+
+        It runs to its end although its client may leave: it is short, and what
+        the engine has computed is billed as it was counted.
+        """
         upstream = self._baskets.find(request.model, "embedding").choose()
-        account = self._open(
-            "embeddings",
-            key,
-            request,
-            upstream,
-            max_tokens=0,
-            messages=len(request.inputs),
-            choices=1,
-            streamed=False,
+        prompts = len(request.inputs)
+        account = self._account(
+            "embeddings", key, request, upstream, prompts=prompts, messages=prompts, answers=0
         )
         call = _EmbeddingCall()
+        account.open()
         self._in_flight.enter(key.id, call)
         try:
             with call.scope:
@@ -116,28 +127,24 @@ class Gateway:
             account.close("upstream_failed", Usage(), error=error)
             raise
         except KeyRevoked as error:
-            account.close("revoked", Usage(), error=error)
-            raise
-        except BasketError:
-            account.cancel()
-            raise
-        except anyio.get_cancelled_exc_class():
-            account.close("client_closed", Usage(), exact=False)
+            account.close("revoked", Usage(), exact=False, error=error)
             raise
         finally:
+            account.cancel()  # changes nothing where it was closed
             self._in_flight.leave(key.id, call)
 
-    def _open(
+    def _account(
         self,
         operation: Operation,
         key: Key,
         request: ChatRequest | CompletionRequest | EmbeddingRequest,
         upstream: Upstream,
         *,
-        max_tokens: int | None,
+        prompts: int,
         messages: int,
-        choices: int,
-        streamed: bool,
+        answers: int,
+        max_tokens: int | None = None,
+        streamed: bool = False,
     ) -> Account:
         facts = upstream.facts
         if max_tokens is not None and facts.context_tokens and max_tokens > facts.context_tokens:
@@ -150,17 +157,18 @@ class Gateway:
         most = worst_case(
             facts.price,
             text_bytes=request.text_bytes,
-            max_tokens=max_tokens,
-            # Each embedding input has a context of its own: only their bytes bound their sum.
-            context_tokens=0 if operation == "embeddings" else facts.context_tokens,
+            prompts=prompts,
             messages=messages,
+            answers=answers,
+            max_tokens=max_tokens,
+            context_tokens=facts.context_tokens,
         )
         return Account(
             operation=operation,
             key=key,
             basket=request.model,
             facts=facts,
-            reservation=self._budgets.reserve(key, most * choices),
+            reserve=lambda: self._budgets.reserve(key, most),
             record=self._record,
             streamed=streamed,
         )

@@ -15,7 +15,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 from secondbasket.core.model import ModelFile
@@ -105,14 +105,6 @@ class Store:
         except FileNotFoundError:
             return 0
         return size
-
-    def sweep(self, referenced: Collection[str]) -> int:
-        """Remove every blob whose sha256 is not in `referenced`; returns the bytes freed.
-
-        Not for use beside a pull: its blobs are referenced only when it is done.
-        """
-        found = (path.name.removeprefix("sha256-") for path in self._blobs.glob("sha256-*"))
-        return sum(self.delete(sha256) for sha256 in found if sha256 not in referenced)
 
     def partial(self, key: str) -> Path:
         """The folder in which the pull of `key` gathers its files, on the store's own disk."""

@@ -64,6 +64,10 @@ BAD: dict[str, dict[str, Any]] = {
             "x20": {},
         },
     },
+    "many long texts": {
+        "type": "object",
+        "properties": {f"p{n}": {"type": "string", "maxLength": 1000} for n in range(6)},
+    },
     "too large": {"description": "x" * 70_000},
 }
 
@@ -89,3 +93,13 @@ def test_what_they_do_not_bear_is_refused(schema: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as caught:
         require_bounded(with_format(schema))
     assert caught.value.param == "response_format"
+
+
+def test_the_tools_of_one_call_share_one_budget() -> None:
+    texts = {f"p{n}": {"type": "string", "maxLength": 1000} for n in range(3)}
+    tools = tuple(
+        ToolSpec(name=f"t{n}", parameters={"type": "object", "properties": texts}) for n in range(2)
+    )
+    request = with_tool({})
+    with pytest.raises(InvalidRequest, match="all limits added up"):
+        require_bounded(ChatRequest(model="m", messages=request.messages, tools=tools))

@@ -12,7 +12,6 @@ import msgspec
 
 from secondbasket.core.chat import Chunk
 from secondbasket.core.usage import Usage
-from secondbasket.errors import BasketError
 
 
 async def merged(
@@ -23,14 +22,14 @@ async def merged(
     Each run of `per_prompt` calls has one prompt, which is counted once. What
     one call raises ends them all.
     """
-    arrived: asyncio.Queue[tuple[int, Chunk | BasketError | None]] = asyncio.Queue(len(calls))
+    arrived: asyncio.Queue[tuple[int, Chunk | Exception | None]] = asyncio.Queue(len(calls))
 
     async def listen(position: int, call: AsyncGenerator[Chunk, None]) -> None:
         try:
             async with aclosing(call):
                 async for chunk in call:
                     await arrived.put((position, chunk))
-        except BasketError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the reader below must hear it
             await arrived.put((position, error))
         else:
             await arrived.put((position, None))
@@ -43,7 +42,7 @@ async def merged(
             position, come = await arrived.get()
             if come is None:
                 running -= 1
-            elif isinstance(come, BasketError):
+            elif isinstance(come, Exception):
                 raise come
             else:
                 usages[position] = come.usage or usages[position]

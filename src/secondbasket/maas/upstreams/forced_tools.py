@@ -102,7 +102,7 @@ def _split(text: str) -> tuple[str, str]:
     try:
         call = json.loads(text)
         return call["name"], json.dumps(call["arguments"], ensure_ascii=False)
-    except ValueError:
+    except (ValueError, KeyError, TypeError):
         head, _, arguments = text.partition('"arguments"')
         name = head.rpartition('"name"')[2].strip(' :,{\n"')
         return name, arguments.lstrip(" :\n")

@@ -6,6 +6,7 @@ counted to the token and is cancelled at once.
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack, aclosing, contextmanager
+from typing import TypeVar
 
 import msgspec
 
@@ -20,8 +21,9 @@ from secondbasket.core.chat import (
 )
 from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.egress import Session
-from secondbasket.errors import EngineError, InvalidRequest, UpstreamUnavailable
+from secondbasket.errors import EngineError, InvalidRequest, UpstreamBroken, UpstreamUnavailable
 from secondbasket.maas.upstreams.alternatives import merged
+from secondbasket.maas.upstreams.engine_fields import known_only
 from secondbasket.maas.upstreams.forced_tools import ForcedToolCall
 from secondbasket.maas.upstreams.openai_http import OpenAIHttp
 from secondbasket.maas.upstreams.schema_limits import require_bounded
@@ -67,6 +69,7 @@ class LocalUpstream:
         return calls[0] if len(calls) == 1 else merged(calls, per_prompt=len(alternatives))
 
     async def _chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
+        request = known_only(request)
         require_bounded(request)
         forced = ForcedToolCall(request) if ForcedToolCall.wanted(request) else None
         sent = request if forced is None else forced.request
@@ -91,6 +94,7 @@ class LocalUpstream:
     async def _complete(
         self, request: CompletionRequest, meter: WireMeter
     ) -> AsyncGenerator[Chunk, None]:
+        request = known_only(request)
         for field in ("echo", "suffix"):
             if getattr(request, field):
                 raise InvalidRequest(
@@ -120,13 +124,13 @@ class LocalUpstream:
             else:
                 body = encode_chat_request(request, model=self.facts.model, stream=False)
                 rendered = await http.plain("/apply-template", body, unmetered)
-                prompts = (msgspec.json.decode(rendered, type=_Rendered).prompt,)
+                prompts = (_decoded(rendered, _Rendered).prompt,)
             total = 0
             for prompt in prompts:
                 if isinstance(prompt, str):
                     asked = {"content": prompt, "add_special": True, "parse_special": True}
                     counted = await http.plain("/tokenize", asked, unmetered)
-                    total += len(msgspec.json.decode(counted, type=_Tokenized).tokens)
+                    total += len(_decoded(counted, _Tokenized).tokens)
                 else:
                     total += len(prompt)
         return total
@@ -142,9 +146,19 @@ def _alternatives(sampling: Sampling) -> list[Sampling]:
     ]
 
 
+_Counting = TypeVar("_Counting", bound=msgspec.Struct)
+
+
 class _Rendered(msgspec.Struct):
     prompt: str
 
 
 class _Tokenized(msgspec.Struct):
     tokens: list[int]
+
+
+def _decoded(body: bytes, kind: type[_Counting]) -> _Counting:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as exc:
+        raise UpstreamBroken(f"The engine's count is not of its wire: {exc}.") from exc

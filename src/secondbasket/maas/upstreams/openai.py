@@ -67,8 +67,3 @@ class OpenAIUpstream:
         request: ChatRequest | CompletionRequest,  # noqa: ARG002 - the wire has no call to ask by
     ) -> int | None:
         return None
-
-
-def create() -> type[OpenAIUpstream]:
-    """The entry point's factory."""
-    return OpenAIUpstream

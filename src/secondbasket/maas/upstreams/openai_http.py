@@ -14,7 +14,7 @@ import msgspec
 from secondbasket.core.chat import Chunk
 from secondbasket.core.ports import WireMeter
 from secondbasket.egress import Session
-from secondbasket.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnavailable
+from secondbasket.errors import EgressRefused, UpstreamBroken, UpstreamTimeout, UpstreamUnavailable
 from secondbasket.wires.openai.errors import decode_error
 from secondbasket.wires.sse import EventDecoder
 
@@ -103,11 +103,15 @@ class OpenAIHttp:
     async def _read(self, reply: aiohttp.ClientResponse, meter: WireMeter) -> bytes:
         if reply.status != 200:
             raise decode_error(reply.status, await reply.content.read(_MAX_ERROR_BYTES))
-        if (reply.content_length or 0) > _MAX_ANSWER_BYTES:
-            raise UpstreamBroken("The upstream's answer is larger than 64 MiB.")
-        body = await reply.read()
-        meter.received += len(body)
-        return body
+        blocks: list[bytes] = []
+        size = 0
+        async for block in reply.content.iter_any():
+            size += len(block)
+            if size > _MAX_ANSWER_BYTES:
+                raise UpstreamBroken("The upstream's answer is larger than 64 MiB.")
+            blocks.append(block)
+        meter.received += size
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
 def _finishes(chunk: Chunk) -> bool:
@@ -122,6 +126,9 @@ def _translated() -> Iterator[None]:
         raise UpstreamTimeout("The upstream did not answer in time.") from exc
     except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as exc:
         raise UpstreamBroken(f"The upstream's answer broke off ({type(exc).__name__}).") from exc
+    except EgressRefused as exc:
+        # The operator's configuration led there, not the caller: somebody else may answer.
+        raise UpstreamUnavailable("The way to the upstream is not open.", hint=exc.message) from exc
     except (aiohttp.ClientError, OSError) as exc:
         raise UpstreamUnavailable(
             f"The upstream could not be reached ({type(exc).__name__})."

@@ -22,6 +22,7 @@ _MOST_NODES = 1000
 _MOST_DEPTH = 24
 _MOST_VALUES = 500
 _LARGEST_COUNT = 1000
+_MOST_REPEATS = 5000
 _LONGEST_PATTERN = 256
 
 _TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
@@ -34,26 +35,29 @@ _REPEATED = re.compile(r"\{(\d*)(?:,(\d*))?\}")
 
 def require_bounded(request: ChatRequest) -> None:
     """Raises InvalidRequest unless every schema in `request` is of a kind engines bear."""
+    walk = _Walk()
     for tool in request.tools:
-        _Walk(f"The parameters of tool '{tool.name}'", "tools").start(tool.parameters)
+        walk.start(tool.parameters, f"The parameters of tool '{tool.name}'", "tools")
     wanted = request.response_format
     if wanted is not None and wanted.schema is not None:
-        _Walk("The schema of 'response_format'", "response_format").start(
-            wanted.schema.get("schema") or {}
-        )
+        schema = wanted.schema.get("schema") or {}
+        walk.start(schema, "The schema of 'response_format'", "response_format")
 
 
 class _Walk:
-    """One schema, walked once; `where` and `param` name it to the caller."""
+    """The schemas of one call, walked once, with one budget for all of them."""
 
-    def __init__(self, where: str, param: str) -> None:
-        self._where = where
-        self._param = param
+    def __init__(self) -> None:
+        self._where = ""
+        self._param = ""
         self._nodes = 0
         self._values = 0
+        self._repeats = 0
         self._root: Mapping[str, Any] = {}
 
-    def start(self, schema: Mapping[str, Any]) -> None:
+    def start(self, schema: Mapping[str, Any], where: str, param: str) -> None:
+        """`where` and `param` name the schema to the caller."""
+        self._where, self._param = where, param
         if len(msgspec.json.encode(schema)) > _MOST_BYTES:
             raise self._refusal(f"is larger than {_MOST_BYTES} bytes")
         self._root = schema
@@ -108,6 +112,7 @@ class _Walk:
             count = node.get(name, 0)
             if not isinstance(count, int) or not 0 <= count <= _LARGEST_COUNT:
                 raise self._refusal(f"has a '{name}' that is no count up to {_LARGEST_COUNT}")
+            self._repeat(count)
         self._pattern(node.get("pattern", ""))
 
     def _pattern(self, pattern: Any) -> None:
@@ -122,6 +127,13 @@ class _Walk:
         ]
         if prod(repeated) > _LARGEST_COUNT:
             raise self._refusal(f"has a 'pattern' that repeats more than {_LARGEST_COUNT} times")
+        self._repeat(prod(repeated) if repeated else 0)
+
+    def _repeat(self, count: int) -> None:
+        """Every counted repetition becomes so many rules: their sum is what an engine feels."""
+        self._repeats += count
+        if self._repeats > _MOST_REPEATS:
+            raise self._refusal(f"counts to more than {_MOST_REPEATS}, all limits added up")
 
     def _reference(self, reference: Any, depth: int, following: tuple[str, ...]) -> None:
         if not isinstance(reference, str) or not reference.startswith("#"):

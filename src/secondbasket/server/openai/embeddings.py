@@ -1,12 +1,9 @@
 """POST /v1/embeddings"""
 
-import anyio
-
 from secondbasket.core.key import Key
 from secondbasket.server.asgi import JSON, read_body, reply
 from secondbasket.server.openai.door import Exchange, OpenAIRoute
 from secondbasket.server.openai.headers import receipt_headers
-from secondbasket.server.presence import Presence
 from secondbasket.wires.openai.embeddings import decode_embedding_request, encode_embedding_answer
 
 
@@ -17,9 +14,8 @@ class Embeddings(OpenAIRoute):
         ports = self.ports
         body = await read_body(exchange.scope, exchange.receive, limit=ports.max_body_bytes)
         request, encoding_format = decode_embedding_request(body)
-        with anyio.CancelScope() as waiting, Presence(exchange.receive, waiting.cancel):
-            answer, receipt = await ports.gateway.embed(key, request)
-            encoded = encode_embedding_answer(
-                answer, model=request.model, encoding_format=encoding_format
-            )
-            await reply(exchange.send, 200, encoded, [JSON, *receipt_headers(receipt)])
+        answer, receipt = await ports.gateway.embed(key, request)
+        encoded = encode_embedding_answer(
+            answer, model=request.model, encoding_format=encoding_format
+        )
+        await reply(exchange.send, 200, encoded, [JSON, *receipt_headers(receipt)])

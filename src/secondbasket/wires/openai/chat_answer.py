@@ -5,9 +5,10 @@ fields included, whatever the engine left out.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from secondbasket.core.chat import (
     Choice,
@@ -20,6 +21,10 @@ from secondbasket.core.usage import Usage
 from secondbasket.errors import UpstreamBroken
 from secondbasket.wires.openai.chat_request import encode_tool_call
 from secondbasket.wires.openai.errors import decode_error_object
+
+# A count is multiplied by a price and summed: a larger one would fit no column of the ledger,
+# and less than nothing would be credit.
+_Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class _FunctionDelta(msgspec.Struct):
@@ -51,14 +56,14 @@ class _Choice(msgspec.Struct):
 
 
 class _TokenDetails(msgspec.Struct):
-    cached_tokens: int | None = None
+    cached_tokens: _Count | None = None
 
 
 class WireUsage(msgspec.Struct):
     """Token counts as the wire spells them."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Count = 0
+    completion_tokens: _Count = 0
     prompt_tokens_details: _TokenDetails | None = None
 
     def usage(self) -> Usage:
@@ -70,9 +75,9 @@ class WireUsage(msgspec.Struct):
 class Timings(msgspec.Struct):
     """llama.cpp's running counts, sent with every chunk when `timings_per_token` is asked."""
 
-    prompt_n: int
-    cache_n: int = 0
-    predicted_n: int = 0
+    prompt_n: _Count
+    cache_n: _Count = 0
+    predicted_n: _Count = 0
 
     def usage(self) -> Usage:
         return Usage(self.prompt_n + self.cache_n, self.predicted_n, self.cache_n)

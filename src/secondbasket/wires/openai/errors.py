@@ -62,8 +62,8 @@ def decode_error_object(error: dict[str, Any] | str, *, status: int | None) -> B
         status = code if isinstance(code, int) else None
     if error.get("type") == "exceed_context_size_error":
         return ContextLengthExceeded(
-            input_tokens=int(error.get("n_prompt_tokens", 0)),
-            context_tokens=int(error.get("n_ctx", 0)),
+            input_tokens=_count(error.get("n_prompt_tokens")),
+            context_tokens=_count(error.get("n_ctx")),
         )
     if status is None:
         return UpstreamBroken(f"The upstream failed in its answer: {told}")
@@ -80,3 +80,7 @@ def decode_error_object(error: dict[str, Any] | str, *, status: int | None) -> B
     if 400 <= status < 500:
         return UpstreamRejected(f"The upstream refused the request: {told}")
     return UpstreamError(f"The upstream failed (HTTP {status}): {told}")
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0

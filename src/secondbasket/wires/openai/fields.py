@@ -14,15 +14,17 @@ MAX_ITEMS = 2048
 """Most messages, prompts or inputs of one call; OpenAI's own limit for embeddings."""
 
 # Fields by which a caller could choose the engine's slot, adapter, cache, template or limits,
-# hand it a grammar past our bounds (`response_format` and `tools` are the way), or send the
-# call and its credentials somewhere else. They belong to the operator.
+# hand it a grammar past our bounds (`response_format` and `tools` are the way), have it write
+# more than is counted, send the call and its credentials somewhere else, or choose for the
+# operator what a provider keeps, adds or charges. They belong to the operator.
 STEERING = frozenset(
     """
     adapter add_generation_prompt api_base api_key api_type api_version base_url cache_prompt
-    chat_template continue_final_message custom_llm_provider endpoint extra_body extra_headers
-    grammar grammar_lazy grammar_triggers headers id_slot json_schema lora lora_adapters
-    n_cache_reuse n_discard n_keep n_predict prefill_assistant reasoning_format response_fields
-    return_tokens slot_id timings_per_token
+    chat_template continue_final_message custom_llm_provider data_sources endpoint extra_body
+    extra_headers grammar grammar_lazy grammar_triggers headers id_slot json_schema lora
+    lora_adapters models n_cache_reuse n_cmpl n_discard n_keep n_predict n_probs plugins
+    post_sampling_probs prefill_assistant provider reasoning_format response_fields return_tokens
+    route service_tier slot_id store timings_per_token transforms web_search_options
     """.split()
 )
 _STEERING_PREFIXES = ("speculative.", "x-basket-")
