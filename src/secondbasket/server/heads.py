@@ -1,4 +1,7 @@
-"""A limit on what comes before a body: httptools, and so uvicorn, would read headers forever."""
+"""Limits on how long a request may take to arrive, which httptools and uvicorn do not have.
+
+Also heads of responses that go out together with the body's first piece.
+"""
 
 import asyncio
 from typing import Any
@@ -7,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 _MAX_BYTES = 64 * 1024
 _SECONDS = 30.0
+_BODY_PAUSE_SECONDS = 30.0
+_BODY_SECONDS = 300.0
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -17,6 +22,9 @@ _TOO_LARGE = (
 class BoundedHeads(HttpToolsProtocol):
     """Closes connections whose request line, headers or trailers are too long or too slow.
 
+    A body may pause for 30 s and take 5 minutes; how long it may be is for the
+    routes to say. No clock counts while it is we who do not read.
+
     What is counted are the bytes that came since the parser last got anywhere
     (a whole head, a piece of a body, an end), so that one rule also bounds
     chunk extensions, trailers, and blank lines between requests.
@@ -26,6 +34,7 @@ class BoundedHeads(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._unread = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._body_until: float | None = None  # in the loop's time, while a body is coming
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -45,6 +54,8 @@ class BoundedHeads(HttpToolsProtocol):
                 self.transport.close()
             else:
                 self.transport.abort()
+        if self._body_until is not None:
+            self._wait_for_body(self._body_until)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -54,8 +65,11 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._unread = 0
         self._stop_waiting()
+        self._body_until = self.loop.time() + _BODY_SECONDS
         super().on_headers_complete()
-        self.cycle.transport = _HeadWithBody(self.transport)  # type: ignore[assignment]
+        # uvicorn writes no body to a HEAD request, so nothing would take the head along.
+        if self.scope["method"] != "HEAD":
+            self.cycle.transport = _HeadWithBody(self.transport)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
@@ -63,7 +77,21 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._unread = 0
+        self._body_until = None
+        self._stop_waiting()
         super().on_message_complete()
+
+    def _wait_for_body(self, until: float) -> None:
+        self._stop_waiting()
+        when = min(until, self.loop.time() + _BODY_PAUSE_SECONDS)
+        self._deadline = self.loop.call_at(when, self._body_is_late)
+
+    def _body_is_late(self) -> None:
+        if self.flow.read_paused:
+            self._body_until = self.loop.time() + _BODY_SECONDS
+            self._wait_for_body(self._body_until)
+        else:
+            self.transport.abort()
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
@@ -82,7 +110,8 @@ class _HeadWithBody:
         self._head: bytes | None = b""
 
     def write(self, data: bytes) -> None:
-        if self._head is None:
+        # An interim response, 100 Continue, is what the client waits for before it sends a body.
+        if self._head is None or (not self._head and data.startswith(b"HTTP/1.1 1")):
             self._transport.write(data)
         elif not self._head:
             self._head = data
