@@ -12,7 +12,7 @@ JSON: Header = (b"content-type", b"application/json")
 
 
 class ClientGone(Exception):
-    """The client left before its request was read. Nothing is owed and nobody listens."""
+    """The client left. What it had used is on record, and nobody listens any more."""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -21,6 +21,12 @@ def header(scope: Scope, name: bytes) -> str | None:
         if key == name:
             return str(value, "latin-1")
     return None
+
+
+def bearer(scope: Scope) -> str | None:
+    """The key of 'Authorization: Bearer KEY', or None; the scheme in any case (RFC 9110, 11.1)."""
+    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
 
 
 async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:

@@ -7,7 +7,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from secondbasket.errors import BasketError
-from secondbasket.server.asgi import JSON, header, reply
+from secondbasket.server.asgi import JSON, bearer, reply
 from secondbasket.wires.openai.errors import encode_error
 
 _PROMETHEUS = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
@@ -46,9 +46,8 @@ class Exposition:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._verify is not None:
-            presented = (header(scope, b"authorization") or "").removeprefix("Bearer ")
             try:
-                self._verify(presented)
+                self._verify(bearer(scope) or "")
             except BasketError as error:
                 await reply(send, error.status, encode_error(error))
                 return

@@ -8,7 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 from secondbasket.core.ids import new_id
 from secondbasket.core.key import Key
 from secondbasket.errors import AuthenticationFailed, BasketError, MethodNotAllowed, NotFound
-from secondbasket.server.asgi import JSON, ClientGone, header, reply
+from secondbasket.server.asgi import JSON, ClientGone, bearer, reply
 from secondbasket.server.openai.ports import OpenAIPorts
 from secondbasket.wires.openai.errors import encode_error
 from secondbasket.wires.sse import encode_event
@@ -67,13 +67,13 @@ class OpenAIRoute(ABC):
         """Answer an authenticated call. A BasketError raised here becomes the wire's error."""
 
     def _caller(self, scope: Scope) -> Key:
-        presented = header(scope, b"authorization")
-        if presented is None or presented[:7].lower() != "bearer ":
+        presented = bearer(scope)
+        if presented is None:
             raise AuthenticationFailed(
                 "No API key was given.",
                 hint="Send 'Authorization: Bearer KEY'; `basket key create --name NAME` makes one.",
             )
-        return self.ports.verify(presented[7:].strip())
+        return self.ports.verify(presented)
 
     async def _fail(self, error: BasketError, exchange: Exchange) -> None:
         self.ports.refused(error.code)
