@@ -81,8 +81,10 @@ class Supervisor:
         if replica is None:
             raise NotFound(f"'{name}' is not served here.", param="model")
         await replica.stop(drain_seconds)
-        self._replicas.pop(name, None)
-        self._notify()
+        # Another removal may have come first, and another replica after it.
+        if self._replicas.get(name) is replica:
+            del self._replicas[name]
+            self._notify()
 
     async def stop(self, drain_seconds: float = 0.0) -> None:
         """Stop every replica, all at once; they stay listed."""

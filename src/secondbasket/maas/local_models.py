@@ -16,7 +16,7 @@ from secondbasket.core.model import ModelRecord, ModelTask
 from secondbasket.core.money import Price
 from secondbasket.core.ports import Engine, UpstreamFacts
 from secondbasket.egress import Session
-from secondbasket.errors import BasketError
+from secondbasket.errors import BasketError, Conflict
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.prices import LOCAL
 from secondbasket.maas.upstreams.local import LocalUpstream
@@ -38,7 +38,8 @@ class EngineWishes(msgspec.Struct, frozen=True, kw_only=True):
 class LocalModels:
     """`unserved` says, for each installed model that is not served, why.
 
-    `chips` finds the chips as they are now (it blocks); `prices` is what a
+    `baskets` holds those of the settings, which keep their names; `chips`
+    finds the chips as they are now (it blocks); `prices` is what a
     token costs by task; `law` is the law that the operator is under.
     """
 
@@ -67,48 +68,57 @@ class LocalModels:
         self._prices = prices
         self._law = law
         self._wishes = wishes
+        self._configured = frozenset(basket.name for basket in baskets)
         self._placing = anyio.Lock()
 
     async def serve_installed(self, names: Iterable[str]) -> None:
         """Begin to serve those of `names` that are installed ('*': all), each while it fits."""
-        installed = {
-            record.name: record for record in await anyio.to_thread.run_sync(self._registry.list)
-        }
+        installed = await anyio.to_thread.run_sync(self._registry.names)
         wanted = [each for name in names for each in (installed if name == "*" else [name])]
         for name in dict.fromkeys(wanted):
             if name in installed:
                 try:
-                    await self.serve(installed[name])
+                    await self.serve(await anyio.to_thread.run_sync(self._registry.get, name))
                 except BasketError as error:
+                    self.unserved[name] = str(error)
                     log.warning("'%s' is not served: %s", name, error)
 
     async def serve(self, record: ModelRecord) -> Replica:
         """Begin to load `record` and put its basket up; or the replica that serves it already.
 
-        Raises ModelDoesNotFit with the numbers, before anything is loaded, and
-        PluginError where no engine runs it.
+        One that failed or was stopped begins anew. Raises ModelDoesNotFit with
+        the numbers, before anything is loaded, PluginError where no engine runs
+        it, and Conflict where a basket of the settings has its name.
         """
+        name = record.name
+        if name in self._configured:
+            raise Conflict(
+                f"The basket {name} of basket.toml has this name.",
+                hint="Pull the model under another name with --name, or rename the basket.",
+                param="name",
+            )
         async with self._placing:
-            standing = self._supervisor.replicas.get(record.name)
-            if standing is not None:
-                return standing
-            try:
+            replica = self._supervisor.replicas.get(name)
+            if replica is None:
                 promised = self._supervisor.promised_bytes()
                 spec = await anyio.to_thread.run_sync(self._place, record, promised)
-            except BasketError as error:
-                self.unserved[record.name] = str(error)
-                raise
-            replica = await self._supervisor.add(spec)
-            self.unserved.pop(record.name, None)
-        upstream = LocalUpstream(self._facts(spec), self._session, replica)
-        self._baskets.put(Basket(record.name, record.task, (upstream,), created=int(time.time())))
-        return replica
+                replica = await self._supervisor.add(spec)
+            elif replica.state in ("failed", "stopped"):
+                await replica.start()
+            else:
+                return replica
+            upstream = LocalUpstream(self._facts(replica.spec), self._session, replica)
+            self._baskets.put(Basket(name, record.task, (upstream,), created=int(time.time())))
+            self.unserved.pop(name, None)
+            return replica
 
     async def withdraw(self, name: str, drain_seconds: float) -> None:
         """Take the model's basket down, let its calls end, and stop its engine."""
-        if name in self._supervisor.replicas:
-            self._baskets.remove(name)
-            await self._supervisor.remove(name, drain_seconds)
+        async with self._placing:
+            self.unserved.pop(name, None)
+            if name in self._supervisor.replicas:
+                self._baskets.remove(name)
+                await self._supervisor.remove(name, drain_seconds)
 
     def states(self) -> Mapping[str, int]:
         """Replicas by state."""

@@ -42,8 +42,12 @@ class Registry:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
 
+    def names(self) -> tuple[str, ...]:
+        """The names of all models, whether their manifests can be read or not."""
+        return tuple(sorted(path.stem for path in self._folder.glob("*.json")))
+
     def list(self) -> tuple[ModelRecord, ...]:
-        """All records, by name."""
+        """All records, by name. Raises BadModelFile when one cannot be read."""
         return tuple(self._read(path) for path in sorted(self._folder.glob("*.json")))
 
     def find(self, name: str) -> ModelRecord | None:
@@ -54,8 +58,7 @@ class Registry:
         """The record of `name`; ModelNotFound names the nearest installed one."""
         record = self.find(name)
         if record is None:
-            known = [path.stem for path in self._folder.glob("*.json")]
-            near = difflib.get_close_matches(name, known, n=1)
+            near = difflib.get_close_matches(name, self.names(), n=1)
             raise ModelNotFound(
                 f"No model is installed under the name '{name}'.",
                 hint=f"Did you mean '{near[0]}'?" if near else "See 'basket model list'.",
@@ -86,17 +89,18 @@ class Registry:
         return record
 
     def remove(self, name: str) -> tuple[str, ...]:
-        """Forget `name`; returns the sha256 of its files that no other model uses."""
+        """Forget `name`; returns the sha256 of its files that no other model uses.
+
+        Raises BadModelFile, and forgets nothing, when another model's manifest
+        cannot be read: nobody knows then which files that one uses.
+        """
         with self._lock:
             record = self.get(name)
+            others = (each for each in self.list() if each.name != name)
+            used = frozenset(file.sha256 for each in others for file in each.files)
             self._path(name).unlink()
             flush_folder(self._folder)
-            used = self.referenced()
         return tuple(file.sha256 for file in record.files if file.sha256 not in used)
-
-    def referenced(self) -> frozenset[str]:
-        """The sha256 of every file of every installed model."""
-        return frozenset(file.sha256 for record in self.list() for file in record.files)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{check_name(name)}.json"
@@ -104,7 +108,7 @@ class Registry:
     def _read(self, path: Path) -> ModelRecord:
         try:
             return msgspec.json.decode(path.read_bytes(), type=ModelRecord)
-        except msgspec.MsgspecError as exc:
+        except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as exc:
             raise BadModelFile(
                 f"The manifest {path} cannot be read: {exc}",
                 hint="Delete it and pull the model again; its weights stay in the store.",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import psutil
 import pytest
 
@@ -37,6 +38,24 @@ async def test_replicas_come_and_go_by_name(tmp_path: Path) -> None:
             await supervisor.remove("two")
         await supervisor.stop()
         assert [each.state for each in supervisor.status()] == ["stopped"]
+
+
+@pytest.mark.anyio
+async def test_removing_twice_at_once_leaves_what_came_after(tmp_path: Path) -> None:
+    async with Supervisor(logs=tmp_path) as supervisor:
+        first = await supervisor.add(spec(ScriptedEngine(SERVES)))
+        await first.wait_ready(20)
+        added = []
+
+        async def replace() -> None:
+            await supervisor.remove("scripted")
+            added.append(await supervisor.add(spec(ScriptedEngine(SERVES))))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(replace)
+            tasks.start_soon(supervisor.remove, "scripted")
+        assert list(supervisor.replicas.values()) == added
+        await added[0].wait_ready(20)
 
 
 @pytest.mark.anyio

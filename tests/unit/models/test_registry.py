@@ -95,6 +95,28 @@ def test_a_damaged_manifest_is_named(registry: Registry, tmp_path: Path) -> None
         registry.list()
 
 
+def test_a_manifest_that_the_system_does_not_let_us_read_is_named(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.add(record())
+    (tmp_path / "manifests" / "taken.json").mkdir()
+    with pytest.raises(BadModelFile, match=r"taken\.json cannot be read"):
+        registry.list()
+
+
+def test_nothing_is_removed_while_it_is_unknown_which_files_others_use(
+    registry: Registry, tmp_path: Path
+) -> None:
+    registry.add(record())
+    damaged = tmp_path / "manifests" / "other.json"
+    damaged.write_text("{")
+    with pytest.raises(BadModelFile, match=r"other\.json"):
+        registry.remove("qwen")
+    assert registry.get("qwen") == record()
+    damaged.unlink()
+    assert registry.remove("qwen") == ("a" * 64,)
+
+
 def test_a_draft_that_a_crash_left_is_nobodys_manifest(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "manifests" / "qwen.draft").write_text("{")
     assert registry.list() == ()

@@ -1,0 +1,149 @@
+"""Installed models served and withdrawn: real processes, the settings' baskets beside them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+
+from secondbasket.cloud.replica import Patience
+from secondbasket.cloud.supervisor import Supervisor
+from secondbasket.core.chip import Chip
+from secondbasket.core.model import ModelRecord
+from secondbasket.core.money import Price
+from secondbasket.egress.loopback import loopback_session
+from secondbasket.errors import Conflict, ModelNotFound
+from secondbasket.maas.baskets import Basket, Baskets
+from secondbasket.maas.local_models import EngineWishes, LocalModels
+from secondbasket.models.registry import Registry
+from secondbasket.models.store import Store
+from tests.integration.cloud.scripted_engine import SERVES, ScriptedEngine
+
+pytestmark = pytest.mark.anyio
+
+REFUSES = "import sys; sys.exit('no such weights')"
+CONFIGURED = Basket("far-away", "chat", ())
+
+
+def record(name: str) -> ModelRecord:
+    return ModelRecord(
+        name=name, task="chat", format="gguf", digest="", files=(), licence="", source="file:"
+    )
+
+
+class Machine(msgspec.Struct):
+    """A node on which the engine runs `programs`, one for each start."""
+
+    registry: Registry
+    manifests: Path
+    supervisor: Supervisor
+    baskets: Baskets
+    local_models: LocalModels
+
+
+def _chips() -> Sequence[Chip]:
+    gib = 1024**3
+    return [
+        Chip(
+            id="cpu",
+            kind="cpu",
+            vendor="",
+            name="",
+            cores=1,
+            memory_total=8 * gib,
+            memory_free=8 * gib,
+        )
+    ]
+
+
+@asynccontextmanager
+async def machine(tmp_path: Path, *programs: str) -> AsyncIterator[Machine]:
+    registry = Registry(tmp_path / "manifests")
+    baskets = Baskets([CONFIGURED])
+    async with (
+        loopback_session() as session,
+        Supervisor(logs=tmp_path, patience=Patience(pause=0.01)) as supervisor,
+    ):
+        yield Machine(
+            registry,
+            tmp_path / "manifests",
+            supervisor,
+            baskets,
+            LocalModels(
+                registry=registry,
+                store=Store(tmp_path),
+                supervisor=supervisor,
+                engines={"scripted": ScriptedEngine(*programs)},
+                chips=_chips,
+                session=session,
+                baskets=baskets,
+                prices={"chat": Price(0, 0, "EUR")},
+                law="DE",
+                wishes=EngineWishes(),
+            ),
+        )
+
+
+async def test_a_basket_of_the_settings_keeps_its_name(tmp_path: Path) -> None:
+    async with machine(tmp_path, SERVES) as node:
+        node.registry.add(record("far-away"))
+        await node.local_models.serve_installed(["*"])
+        assert node.baskets.find("far-away") is CONFIGURED
+        assert (
+            "basket far-away of basket.toml has this name"
+            in (node.local_models.unserved["far-away"])
+        )
+        with pytest.raises(Conflict, match="has this name"):
+            await node.local_models.serve(record("far-away"))
+        await node.local_models.withdraw("far-away", 0)
+        assert node.baskets.find("far-away") is CONFIGURED
+        assert not node.supervisor.replicas
+
+
+async def test_a_model_whose_engine_failed_can_be_served_again(tmp_path: Path) -> None:
+    async with machine(tmp_path, REFUSES, SERVES) as node:
+        replica = await node.local_models.serve(record("one"))
+        with anyio.fail_after(20):
+            while replica.state != "failed":
+                await node.supervisor.changed.wait()
+            again = await node.local_models.serve(record("one"))
+            await again.wait_ready(20)
+        assert node.baskets.find("one").choose().ready()
+        assert await node.local_models.serve(record("one")) is again
+
+
+async def test_a_model_served_while_it_is_withdrawn_is_there_afterwards(tmp_path: Path) -> None:
+    async with machine(tmp_path, SERVES) as node:
+        first = await node.local_models.serve(record("one"))
+        await first.wait_ready(20)
+        async with anyio.create_task_group() as tasks:
+            with first.lease():
+                tasks.start_soon(node.local_models.withdraw, "one", 20)
+                while first.state != "draining":
+                    await node.supervisor.changed.wait()
+                tasks.start_soon(node.local_models.serve, record("one"))
+                await anyio.wait_all_tasks_blocked()
+        second = node.supervisor.replicas["one"]
+        await second.wait_ready(20)
+        assert second is not first
+        assert node.baskets.find("one").choose().ready()
+        await node.local_models.withdraw("one", 0)
+        with pytest.raises(ModelNotFound):
+            node.baskets.find("one")
+
+
+async def test_an_unreadable_manifest_stops_no_other_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with machine(tmp_path, SERVES) as node:
+        node.registry.add(record("sound"))
+        (node.manifests / "cut-off.json").write_text('{"name": ')
+        (node.manifests / "overwritten.json").write_bytes(b"\x00\xff" * 8)
+        await node.local_models.serve_installed(["sound", "not-installed", "*"])
+        assert list(node.supervisor.replicas) == ["sound"]
+        assert sorted(node.local_models.unserved) == ["cut-off", "overwritten"]
+        for name, reason in node.local_models.unserved.items():
+            assert f"{name}.json cannot be read" in reason
+            assert f"{name}.json cannot be read" in caplog.text
