@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -19,7 +20,7 @@ from typing import IO
 import msgspec
 
 from secondbasket.core.clock import now
-from secondbasket.errors import Conflict, StoreError
+from secondbasket.errors import Conflict, NotEnoughDisk, StoreError
 from secondbasket.stores.home import Home
 
 CONTENTS = "contents.json"
@@ -27,6 +28,7 @@ _FORMAT = 1
 _LARGEST_CONTENTS = 64 * 1024 * 1024
 _BLOCK = 1024 * 1024
 _DATABASE = "secondbasket.db"
+_BLOBS = "models/blobs/sha256-"
 
 # Nothing else leaves a home, and nothing else is brought into one. The blobs come last: all
 # that a person would miss stands before them.
@@ -36,7 +38,7 @@ _KINDS = (
     r"journal/[A-Za-z0-9_-][A-Za-z0-9._-]*",
     r"secondbasket\.db",
     r"models/manifests/[a-z0-9][a-z0-9._-]*\.json",
-    r"models/blobs/sha256-[0-9a-f]{64}",
+    rf"{_BLOBS}[0-9a-f]{{64}}",
 )
 _ALLOWED = re.compile("|".join(_KINDS))
 
@@ -171,7 +173,7 @@ def read_archive(home: Home, source: Path, *, force: bool) -> tuple[Contents, Pa
     Everything is unpacked and checked before anything of the home changes.
     With `force`, what the home held is kept in a folder, which is returned.
     Raises StoreError for an archive that is damaged or not one of ours,
-    Conflict for a home that is not empty.
+    Conflict for a home that is not empty, NotEnoughDisk.
     """
     held = [name for name in _REPLACED if _holds_something(home.root / name)]
     if held and not force:
@@ -198,16 +200,24 @@ def _holds_something(path: Path) -> bool:
 
 def _unpack(source: Path, into: Path) -> Contents:
     sums: dict[str, str] = {}
+    left = _room_for(source, into)
     contents: Contents | None = None
     with tarfile.open(source, mode="r|") as tar:
         for entry in tar:
             file = tar.extractfile(entry) if entry.isreg() else None
             if file is None or contents is not None or entry.name in sums:
                 raise _damaged(source, f"it holds '{entry.name[:100]}' where no such entry belongs")
+            if entry.issparse():
+                raise _damaged(source, f"'{entry.name[:100]}' has holes")
+            left -= entry.size
+            if left < 0:
+                raise _damaged(source, "what it lists is larger than the file")
             if entry.name == CONTENTS:
                 contents = _read_contents(source, file.read(_LARGEST_CONTENTS))
             elif _ALLOWED.fullmatch(entry.name):
                 sums[entry.name] = _write(file, into / entry.name)
+                if entry.name.startswith(_BLOBS) and entry.name != _BLOBS + sums[entry.name]:
+                    raise _damaged(source, f"'{entry.name}' holds other bytes than its name says")
             else:
                 raise _damaged(source, f"'{entry.name[:100]}' does not belong into a home")
     if contents is None:
@@ -216,6 +226,19 @@ def _unpack(source: Path, into: Path) -> Contents:
         if sums.get(name) != contents.files.get(name):
             raise _damaged(source, f"'{name}' is not what was backed up")
     return contents
+
+
+def _room_for(source: Path, into: Path) -> int:
+    """The size of `source`, which is the most that it can unpack to. Raises NotEnoughDisk."""
+    needed = source.stat().st_size
+    free = shutil.disk_usage(into).free
+    if needed > free:
+        raise NotEnoughDisk(
+            f"{source} needs {needed / 1e6:,.0f} MB in {into.parent}, and {free / 1e6:,.0f} MB are"
+            " free.",
+            hint="Free some space, or restore into a SECONDBASKET_HOME on a larger disk.",
+        )
+    return needed
 
 
 def _read_contents(source: Path, text: bytes) -> Contents:
@@ -257,6 +280,8 @@ def _move_in(draft: Path, root: Path) -> None:
         target = root / path.relative_to(draft)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if target.parent.name == "blobs":
+            if target.exists():
+                continue  # the same bytes, and a server's engines may be reading them
             path.chmod(0o444)
         path.replace(target)
 

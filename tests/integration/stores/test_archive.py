@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+import shutil
 import stat
 import tarfile
 from pathlib import Path
@@ -12,7 +14,7 @@ import msgspec
 import pytest
 
 from secondbasket.core.ids import new_id
-from secondbasket.errors import Conflict, StoreError
+from secondbasket.errors import Conflict, NotEnoughDisk, StoreError
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.stores.archive import CONTENTS, Contents, read_archive, write_archive
@@ -189,6 +191,66 @@ def test_an_entry_given_twice_or_not_listed_is_refused(stocked: Home, tmp_path: 
     back_up(stocked, archive)
     rewrite(archive, [(tarfile.TarInfo("secrets/extra"), b"evil")], listed=False)
     refuses(archive, tmp_path)
+
+
+def test_a_blob_of_other_bytes_than_its_name_says_is_refused(stocked: Home, tmp_path: Path) -> None:
+    archive = tmp_path / "home.tar"
+    back_up(stocked, archive)
+    name = f"models/blobs/sha256-{hashlib.sha256(b'weights').hexdigest()}"
+    rewrite(archive, [(tarfile.TarInfo(name), b"evil")], listed=True)
+    refuses(archive, tmp_path)
+    with pytest.raises(StoreError, match="other bytes"):
+        read_archive(stocked, archive, force=True)
+    assert (stocked.root / name).read_bytes() == b"weights"
+
+
+def test_a_blob_that_is_here_already_stays(stocked: Home, tmp_path: Path) -> None:
+    archive = tmp_path / "home.tar"
+    back_up(stocked, archive, models=True)
+    [blob] = (stocked.models / "blobs").iterdir()
+    before = blob.stat().st_ino
+    read_archive(stocked, archive, force=True)
+    assert blob.stat().st_ino == before
+
+
+def test_a_file_with_holes_is_refused_before_it_fills_the_disk(
+    stocked: Home, tmp_path: Path
+) -> None:
+    archive = tmp_path / "home.tar"
+    back_up(stocked, archive)
+    bomb = tarfile.TarInfo("journal/bomb")
+    bomb.pax_headers = {
+        "GNU.sparse.major": "0",
+        "GNU.sparse.minor": "1",
+        "GNU.sparse.map": "0,4",
+        "GNU.sparse.size": str(2**24),
+    }
+    rewrite(archive, [(bomb, b"evil")], listed=True)
+    home = new_home(tmp_path / "home")
+    with pytest.raises(StoreError, match="has holes"):
+        read_archive(home, archive, force=False)
+
+
+def test_an_entry_larger_than_the_archive_is_refused_unread(tmp_path: Path) -> None:
+    archive = tmp_path / "home.tar"
+    entry = tarfile.TarInfo("journal/large")
+    entry.size = 2**50
+    archive.write_bytes(entry.tobuf() + bytes(4096))
+    home = new_home(tmp_path / "home")
+    with pytest.raises(StoreError, match="larger than the file"):
+        read_archive(home, archive, force=False)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_unpacked(
+    stocked: Home, tmp_path: Path
+) -> None:
+    archive = tmp_path / "home.tar"
+    back_up(stocked, archive)
+    os.truncate(archive, shutil.disk_usage(tmp_path).total + 2**30)  # a hole, which takes no room
+    home = new_home(tmp_path / "home")
+    with pytest.raises(NotEnoughDisk):
+        read_archive(home, archive, force=False)
+    assert home.local_key() is None
 
 
 def test_a_changed_byte_or_a_short_file_is_refused(stocked: Home, tmp_path: Path) -> None:
