@@ -16,6 +16,8 @@
 import fcntl
 import os
 import secrets
+import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,10 +51,15 @@ class Home:
         self.backups = root / "backups"
 
     def create(self) -> None:
-        """Make the folders that are missing, mode 0700. Raises SettingsError."""
+        """Make the folders that are missing, mode 0700.
+
+        Raises SettingsError, also for a home that others may enter: what lies in it is as
+        open to them as each file's own mode lets it be.
+        """
         folders = (self.run, self.secrets, self.journal, self.models, self.logs, self.backups)
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._require_private()
             for folder in folders:
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
@@ -60,6 +67,15 @@ class Home:
                 f"The home {self.root} cannot be used: {exc.strerror} ({exc.filename}).",
                 hint="Set SECONDBASKET_HOME to a folder of your own.",
             ) from exc
+
+    def _require_private(self) -> None:
+        mode = stat.S_IMODE(self.root.stat().st_mode)
+        if mode & 0o077:
+            # Not mended here: the folder may be one that is meant for others, named by mistake.
+            raise SettingsError(
+                f"Others may enter the home {self.root} (mode {mode:o}).",
+                hint=f"Run: chmod -R go-rwx {shlex.quote(str(self.root))}",
+            )
 
     @contextmanager
     def lock(self, command: str) -> Iterator[None]:

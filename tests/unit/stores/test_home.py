@@ -79,6 +79,19 @@ def test_the_local_key_is_kept(home: Home) -> None:
     assert home.local_key() == "sk-basket-2.second"
 
 
+@pytest.mark.parametrize("open_to_others", [0o755, 0o710, 0o701, 0o777])
+def test_a_home_that_others_may_enter_is_refused(tmp_path: Path, open_to_others: int) -> None:
+    root = tmp_path / "shared home"
+    root.mkdir()
+    root.chmod(open_to_others)
+    with pytest.raises(SettingsError, match=f"{open_to_others:o}") as caught:
+        Home(root).create()
+    assert caught.value.hint == f"Run: chmod -R go-rwx '{root}'"
+    assert list(root.iterdir()) == []
+    subprocess.run(caught.value.hint.removeprefix("Run: "), shell=True, check=True)
+    Home(root).create()
+
+
 def test_a_home_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="SECONDBASKET_HOME"):
