@@ -94,12 +94,10 @@ def test_usage_adds_up_to_the_receipts(server: Running) -> None:
 
 
 def test_keys_are_listed_and_revoked(server: Running) -> None:
-    key = server.basket(
-        "key", "create", "--name", "ann", "--budget", "1.50", "--expires", "30d", "--role", "admin"
-    )
+    key = server.basket("key", "create", "--name", "ann", "--budget", "1.50", "--expires", "30d")
     listed = {row["id"]: row for row in server.basket("key", "list")}
     row = listed[key["id"]]
-    assert (row["name"], row["role"], row["budget"]) == ("ann", "admin", 1_500_000_000)
+    assert (row["name"], row["role"], row["budget"]) == ("ann", "user", 1_500_000_000)
     assert row["expires_at"] > row["created_at"]
     assert key["key"] not in json.dumps(listed)
     assert server.basket("key", "revoke", key["id"])["revoked_at"]

@@ -23,7 +23,9 @@ def command() -> None:
 @command.command()
 @click.option("--name", required=True, help="Whose key it is, or what for.")
 @click.option(
-    "--budget", metavar="AMOUNT", help="Most it may ever spend, in the configured currency."
+    "--budget",
+    metavar="AMOUNT",
+    help="Most it may ever spend, in the configured currency. Administrators have no budget.",
 )
 @click.option("--expires", metavar="WHEN", help="When it ends: 12h, 30d, or a moment in RFC 3339.")
 @click.option(

@@ -126,13 +126,13 @@ class Keys:
 
         `by` is the key that asks, None for the operator on the machine itself.
         Raises PermissionDenied unless that key is an administrator's and the
-        new one lies within its own budget and expiry; InvalidRequest.
+        new one ends no later; InvalidRequest.
         """
         key = Key(
             id=new_id("key"),
             name=_good_name(name),
             role=_good_role(role),
-            budget=_good_budget(budget),
+            budget=_good_budget(budget, role),
             currency=self._currency,
             created_at=now(),
             expires_at=_good_expiry(expires_at),
@@ -224,16 +224,9 @@ def _known(row: RowMapping | Mapping[str, Any]) -> _Known:
 
 
 def _require_within(maker: Key | None, key: Key) -> None:
-    if maker is None:
+    if maker is None or maker.expires_at is None:
         return
-    if maker.budget is not None and (key.budget is None or key.budget > maker.budget):
-        raise PermissionDenied(
-            "A key may not give a larger budget than its own"
-            f" {format_nano(maker.budget, maker.currency)}."
-        )
-    if maker.expires_at is not None and (
-        key.expires_at is None or key.expires_at > maker.expires_at
-    ):
+    if key.expires_at is None or key.expires_at > maker.expires_at:
         raise PermissionDenied(f"A key may not outlive its maker, which ends {maker.expires_at}.")
 
 
@@ -252,7 +245,13 @@ def _good_role(role: Role) -> Role:
     return role
 
 
-def _good_budget(budget: int | None) -> int | None:
+def _good_budget(budget: int | None, role: Role) -> int | None:
+    if budget is not None and role == "admin":
+        raise InvalidRequest(
+            "An administrator's key has no budget: its holder could make keys to spend more.",
+            hint="Leave the budget out, or make a user's key.",
+            param="budget",
+        )
     if budget is not None and not 0 <= budget <= _LARGEST_BUDGET:
         raise InvalidRequest("A budget is an amount of money, 0 or more.", param="budget")
     return budget

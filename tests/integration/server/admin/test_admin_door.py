@@ -76,10 +76,10 @@ async def test_the_socket_is_its_owners_alone_and_goes_with_the_stack(home: Path
 
 async def test_keys_are_made_listed_and_ended(door: Door) -> None:
     server = door.connection
-    made = await server.post("keys", KeyCreated, NewKey(name="ann", budget=5, role="admin"))
+    made = await server.post("keys", KeyCreated, NewKey(name="ann", budget=5))
     assert made.key.startswith("sk-basket-")
     [listed] = await server.get("keys", list[Key])
-    assert (listed.id, listed.name, listed.budget, listed.role) == (made.id, "ann", 5, "admin")
+    assert (listed.id, listed.name, listed.budget, listed.role) == (made.id, "ann", 5, "user")
     assert made.key not in msgspec.json.encode(listed).decode()
     ended = await server.delete(f"keys/{made.id}", Key)
     assert ended.revoked_at is not None
