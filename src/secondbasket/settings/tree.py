@@ -34,7 +34,7 @@ Bytes = Annotated[int, Field(gt=0), Unit("bytes")]
 Mebibytes = Annotated[int, Field(ge=0), Unit("MiB")]
 Tokens = Annotated[int, Field(gt=0), Unit("tokens")]
 PricePerMillion = Annotated[
-    Decimal, Field(ge=0, max_digits=15), Unit("currency units per million tokens")
+    Decimal, Field(ge=0, max_digits=21, decimal_places=9), Unit("currency units per million tokens")
 ]
 
 
