@@ -9,7 +9,7 @@ import msgspec
 
 from secondbasket.cli.connection import Connection, connect
 from secondbasket.cli.home import read_home
-from secondbasket.cli.output import emit, json_option, note
+from secondbasket.cli.output import emit, json_option, note, printable
 from secondbasket.cli.receipt import receipt_line
 from secondbasket.core.receipt import Receipt
 from secondbasket.errors import UpstreamBroken, UpstreamUnavailable
@@ -57,7 +57,7 @@ async def _chat(question: str, model: str | None, max_tokens: int | None, as_jso
 
 async def _show(chat: "Chat", question: str) -> None:
     async for piece in chat.ask(question):
-        click.echo(piece, nl=False)
+        click.echo(printable(piece), nl=False)
     click.echo()
     note(receipt_line(await chat.receipt()))
 

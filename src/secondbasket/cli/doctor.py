@@ -12,7 +12,7 @@ from secondbasket.cli.chat import first_chat_basket
 from secondbasket.cli.checks import Finding, guarded
 from secondbasket.cli.connection import Connection, connect
 from secondbasket.cli.home import read_home
-from secondbasket.cli.output import emit, json_option, size
+from secondbasket.cli.output import emit, json_option, printable, size
 from secondbasket.core.chip import Chip
 from secondbasket.errors import BasketError
 from secondbasket.server.listen import listen_tcp
@@ -46,9 +46,10 @@ def command(as_json: bool) -> None:
 
 def _show(finding: Finding) -> None:
     colour, mark = _MARKS[finding.state]
-    click.echo(f"{click.style(mark.rjust(4), fg=colour)}  {finding.check}: {finding.found}")
+    told = printable(f"{finding.check}: {finding.found}")
+    click.echo(f"{click.style(mark.rjust(4), fg=colour)}  {told}")
     if finding.mend:
-        click.echo(f"      → {finding.mend}")
+        click.echo(f"      → {printable(finding.mend)}")
 
 
 def _examine() -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from secondbasket.cli.output import printable
 from secondbasket.core.clock import timestamp
 
 
@@ -22,6 +23,11 @@ class _Json(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _is_news(record: logging.LogRecord) -> bool:
     """uvicorn calls it an error when a stream that broke is not ended cleanly; we mean it."""
     return record.getMessage() != "ASGI callable returned without completing response."
@@ -30,7 +36,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 def configure(level: str, form: str) -> None:
     """Log to standard error from `level` on, in the `form` 'text' or 'json'."""
     handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    text = _Text("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(_Json() if form == "json" else text)
     handler.addFilter(_is_news)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -79,6 +79,7 @@ def basket() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process: 0 done, 1 failed, 2 not understood, 130 interrupted."""
+    os.umask(0o077)  # whatever a command writes, SQLite's own files too, is its owner's alone
     try:
         basket.main(args=arguments, prog_name="basket", standalone_mode=False)
     except BasketError as error:
@@ -99,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _complain(message: str, hint: str) -> None:
-    click.echo(f"{click.style('Error:', fg='red')} {message}", err=True)
+    from secondbasket.cli.output import printable  # `basket --help` is quicker without
+
+    click.echo(f"{click.style('Error:', fg='red')} {printable(message)}", err=True)
     if hint:
-        click.echo(f"  {hint}", err=True)
+        click.echo(f"  {printable(hint)}", err=True)

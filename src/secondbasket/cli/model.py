@@ -3,7 +3,7 @@
 import click
 
 from secondbasket.cli.connection import call
-from secondbasket.cli.output import emit, json_option, moment, size, table
+from secondbasket.cli.output import emit, json_option, moment, printable, size, table
 from secondbasket.cli.progress import Progress
 from secondbasket.core.model import ModelRecord, ModelTask
 from secondbasket.errors import DigestMismatch
@@ -74,7 +74,7 @@ def show(name: str, as_json: bool) -> None:
         ]
     lines += [("File", f"{file.name} sha256:{file.sha256}") for file in model.files]
     for label, value in lines:
-        click.echo(f"{click.style(label.ljust(8), bold=True)} {value}")
+        click.echo(f"{click.style(label.ljust(8), bold=True)} {printable(value)}")
 
 
 @command.command()
@@ -103,8 +103,10 @@ def pull(
         emit(step.model)
     else:
         click.echo(
-            f"{step.model.name} is installed: {size(step.model.size)}, {step.model.licence}, "
-            f"{step.model.digest}"
+            printable(
+                f"{step.model.name} is installed: {size(step.model.size)}, {step.model.licence}, "
+                f"{step.model.digest}"
+            )
         )
 
 

@@ -11,20 +11,40 @@ json_option = click.option(
 )
 
 
+# What steers a terminal in place of being shown: C0 and C1 but for \n and \t, and what turns the
+# direction of writing, by which a text can be made to read as another.
+_CONTROLS = (
+    *(code for code in range(0x20) if code not in b"\n\t"),
+    *range(0x7F, 0xA0),
+    *(0x061C, 0x200E, 0x200F),
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+)
+_BLANKS = dict.fromkeys(_CONTROLS, " ")
+_ESCAPES = {code: f"\\u{code:04x}" for code in _CONTROLS}
+
+
+def printable(text: str) -> str:
+    """`text` for the terminal, where others wrote it: a blank for every control but \\n and \\t."""
+    return text.translate(_BLANKS)
+
+
 def emit(document: Any) -> None:
     """`document` (Structs, dicts, lists) as the one JSON document on standard output."""
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    click.echo(text.translate(_ESCAPES))
 
 
 def note(text: str) -> None:
     """A remark for the person, on standard error: standard output is for the answer."""
-    click.secho(text, err=True, dim=True)
+    click.secho(printable(text), err=True, dim=True)
 
 
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> None:
     """Columns as wide as what they hold; those at the positions `right` are flushed right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:

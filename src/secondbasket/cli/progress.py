@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import click
 
-from secondbasket.cli.output import note, size
+from secondbasket.cli.output import note, printable, size
 from secondbasket.core.ports import PullProgress
 
 
@@ -45,7 +45,7 @@ class Progress:
         self._shown = (progress.file, progress.stage)
         self._received = 0
         self._bar = None
-        label = f"{progress.stage} {progress.file}"
+        label = printable(f"{progress.stage} {progress.file}")
         if progress.stage == "done":
             return
         if progress.total is None:

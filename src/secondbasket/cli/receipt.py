@@ -3,7 +3,7 @@
 import click
 
 from secondbasket.cli.connection import call
-from secondbasket.cli.output import emit, json_option, size
+from secondbasket.cli.output import emit, json_option, printable, size
 from secondbasket.core.money import format_nano
 from secondbasket.core.receipt import Receipt
 
@@ -21,7 +21,7 @@ def command(request_id: str, as_json: bool) -> None:
         emit(receipt)
         return
     for label, value in receipt_lines(receipt):
-        click.echo(f"{click.style(label.ljust(9), bold=True)} {value}")
+        click.echo(f"{click.style(label.ljust(9), bold=True)} {printable(value)}")
 
 
 def receipt_lines(receipt: Receipt) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from secondbasket.cli.output import emit, json_option
+from secondbasket.cli.output import emit, json_option, printable
 from secondbasket.settings import default_home
 from secondbasket.stores.archive import read_archive
 from secondbasket.stores.home import Home
@@ -29,8 +29,10 @@ def command(file: Path, force: bool, as_json: bool) -> None:
         emit({"home": str(home.root), "contents": contents, "kept_aside": aside and str(aside)})
         return
     click.echo(
-        f"{home.root} is as it was on {contents.made_at} ({len(contents.files)} files,"
-        f" Second Basket {contents.version})."
+        printable(
+            f"{home.root} is as it was on {contents.made_at} ({len(contents.files)} files,"
+            f" Second Basket {contents.version})."
+        )
     )
     if aside is not None:
         click.echo(f"What was here before is in {aside}.")

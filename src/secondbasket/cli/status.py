@@ -3,7 +3,7 @@
 import click
 
 from secondbasket.cli.connection import call
-from secondbasket.cli.output import emit, json_option, seconds, size, table
+from secondbasket.cli.output import emit, json_option, printable, seconds, size, table
 
 
 @click.command()
@@ -21,7 +21,7 @@ def command(as_json: bool) -> None:
         f"Second Basket {status.version} on {status.address}, process {status.pid}, "
         f"up {seconds(status.uptime_seconds)}, home {status.home}"
     )
-    click.echo(f"{status.state}{': ' * bool(status.reason)}{status.reason}\n")
+    click.echo(printable(f"{status.state}{': ' * bool(status.reason)}{status.reason}\n"))
     table(
         ("BASKET", "TASK", "STATE", "ANSWERED BY"),
         [

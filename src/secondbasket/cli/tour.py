@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from secondbasket.cli.connection import connect
-from secondbasket.cli.output import emit, json_option
+from secondbasket.cli.output import emit, json_option, printable
 from secondbasket.cli.tour_stops import STOPS, StopFailed, Walk
 from secondbasket.errors import BasketError
 
@@ -56,5 +56,5 @@ async def _walk(show: bool) -> list[Visited]:
             visited.append(Visited(stop.title, passed, spent, seen))
             if show:
                 for line in seen:
-                    click.echo(f"   {line}")
+                    click.echo(f"   {printable(line)}")
     return visited

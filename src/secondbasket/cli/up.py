@@ -11,6 +11,7 @@ from secondbasket import __version__
 from secondbasket.app import Stack
 from secondbasket.cli.home import read_home
 from secondbasket.cli.log import configure
+from secondbasket.cli.output import printable
 from secondbasket.cli.stack import run_stack
 from secondbasket.settings import Settings
 from secondbasket.stores.home import Home
@@ -105,7 +106,7 @@ async def _tell_ready(stack: Stack, started: float) -> None:
     told = None
     while reason := stack.waiting_for():
         if reason != told:
-            click.echo(f"Not ready: {reason}", err=True)
+            click.echo(f"Not ready: {printable(reason)}", err=True)
             told = reason
         await stack.supervisor.changed.wait()
     click.echo(f"Ready after {time.perf_counter() - started:.1f} s.", err=True)

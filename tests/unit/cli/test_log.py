@@ -47,3 +47,9 @@ def test_the_level_and_the_libraries_small_talk(capsys: pytest.CaptureFixture[st
     configure("debug", "text")
     logging.getLogger("alembic.runtime").warning("worth telling")
     assert "worth telling" in capsys.readouterr().err
+
+
+def test_lines_for_people_do_not_steer_their_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", "text")
+    logging.getLogger("secondbasket.test").info("said \x1b[2J\x9b\u202e.\nnext")
+    assert capsys.readouterr().err.endswith("said  [2J  .\nnext\n")

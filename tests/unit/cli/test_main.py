@@ -1,6 +1,8 @@
 """The front of `basket`: quick, complete, and clear about what went wrong."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
 import time
@@ -17,6 +19,14 @@ from secondbasket.errors import HomeInUse
 from tests.running import BASKET, environment
 
 HEAVY = ("aiohttp", "alembic", "fastapi", "pydantic", "sqlalchemy", "starlette", "uvicorn")
+
+
+@pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """`main` narrows the umask of its process, which here is everybody's."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -103,6 +113,26 @@ def test_an_error_is_one_line_and_what_to_do(
     assert said.err.splitlines() == ["Error: The home is in use.", "  Stop it."]
 
 
+def test_an_error_in_words_of_others_does_not_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(**_: object) -> None:
+        raise HomeInUse("Provider: \x1b]0;gone\x07\x9b2J", hint="\u202edo this")
+
+    monkeypatch.setattr(main.basket, "main", fail)
+    with pytest.raises(SystemExit):
+        main.main([])
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["Error: Provider:  ]0;gone  2J", "   do this"]
+
+
+def test_what_a_command_writes_is_for_its_owner_alone(home: Path) -> None:
+    assert run("key", "list", home=home).returncode == 0
+    written = [path for path in home.rglob("*") if path.is_file()]
+    assert home / "secondbasket.db" in written
+    assert [path for path in written if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+
+
 def test_an_interrupted_command_ends_as_a_shell_expects(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(**_: object) -> None:
         raise KeyboardInterrupt
@@ -163,6 +193,7 @@ def test_settings_show_value_and_origin_and_mask_what_holds_a_password(home: Pat
     ("arguments", "said"),
     [
         (["--name", "a", "--budget", "much"], "not an amount"),
+        (["--name", "a", "--budget", "1e400000"], "not an amount"),
         (["--name", "a", "--expires", "soon"], "neither a span"),
         (["--name", "a", "--role", "root"], "root"),
         ([], "--name"),
