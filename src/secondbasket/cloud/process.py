@@ -129,9 +129,11 @@ async def run_engine(
     """
     log.begin()
     try:
-        process = await anyio.open_process(
-            child.command, env=_environment(child.environment), start_new_session=True
-        )
+        # Cancelled half-way, a child would run that nobody holds.
+        with anyio.CancelScope(shield=True):
+            process = await anyio.open_process(
+                child.command, env=_environment(child.environment), start_new_session=True
+            )
     except OSError as exc:
         raise EngineFailedToStart(
             f"The engine's program {child.command[0]} cannot be run: {exc.strerror}.",
