@@ -22,6 +22,8 @@ from secondbasket.wires.openai.chat_answer import (
     decode_chat_chunk,
     encode_chat_answer,
 )
+from secondbasket.wires.openai.completions import decode_completion_chunk
+from secondbasket.wires.openai.embeddings import decode_embedding_answer
 from secondbasket.wires.openai.errors import decode_error, encode_error
 
 
@@ -49,6 +51,29 @@ def test_running_counts_are_read_from_timings() -> None:
 def test_what_is_not_of_the_wire_is_broken(body: bytes) -> None:
     with pytest.raises(UpstreamBroken):
         decode_chat_chunk(body)
+
+
+@pytest.mark.parametrize("count", [-1, 2**31, 2**63, 10**30])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        '{"usage": {"prompt_tokens": %d}}',
+        '{"usage": {"completion_tokens": %d}}',
+        '{"usage": {"prompt_tokens_details": {"cached_tokens": %d}}}',
+        '{"timings": {"prompt_n": %d}}',
+        '{"timings": {"prompt_n": 1, "cache_n": %d}}',
+        '{"timings": {"prompt_n": 1, "predicted_n": %d}}',
+    ],
+)
+def test_a_count_that_cannot_be_is_broken(usage: str, count: int) -> None:
+    body = (usage % count).encode()
+    with pytest.raises(UpstreamBroken):
+        decode_chat_chunk(body)
+    with pytest.raises(UpstreamBroken):
+        decode_completion_chunk(body)
+    if "timings" not in usage:
+        with pytest.raises(UpstreamBroken, match="not of its wire"):
+            decode_embedding_answer(body, inputs=0)
 
 
 def test_a_success_that_carries_an_error_is_an_error() -> None:
