@@ -125,7 +125,6 @@ class Gate:
             return
         if len(self._told) >= _DECISIONS_REMEMBERED:
             self._told.clear()
-        self._told.add(known)
         _, subject, dialled, _ = known
         self._record(
             Decision(
@@ -135,3 +134,5 @@ class Gate:
                 detail={"purpose": purpose, "address": dialled, "rule": verdict.rule},
             )
         )
+        # Only now: a decision that could not be recorded is not yet told.
+        self._told.add(known)
