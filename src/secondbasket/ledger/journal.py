@@ -89,7 +89,7 @@ class Journal:
 
     def _open_segment(self) -> None:
         path = self.folder / f"{new_id('journal')}{_SUFFIX}"
-        self._file = os.open(path, self._flags, 0o600)
+        self._file: int | None = os.open(path, self._flags, 0o600)
         if self._fsync:
             _sync_folder(self.folder)
         self.segments = (*self.segments, path)
@@ -99,19 +99,25 @@ class Journal:
     def append(self, entry: Entry) -> None:
         """Write one entry; it is durable when this returns.
 
-        Raises StoreError when it could not be written (a full disk); the
-        journal then holds nothing of it. ValueError for an entry whose moment
-        is no RFC 3339 time.
+        Raises StoreError when it could not be written (a full disk, a closed
+        journal); the journal then holds nothing of it. ValueError for an entry
+        whose moment is no RFC 3339 time.
         """
         parse(entry.created_at if isinstance(entry, Receipt) else entry.at)
         line = encode(entry)
         with self._lock:
+            if self._file is None:
+                raise StoreError(
+                    "The ledger's journal is closed.", hint="The server is stopping: try later."
+                )
             try:
                 if self._torn:
                     os.ftruncate(self._file, self._size)
                     self._torn = False
                 if self._size >= self._segment_bytes:
-                    self._rotate()
+                    full = self._file
+                    self._open_segment()
+                    os.close(full)
                 self._torn = True
                 if os.write(self._file, line) < len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -119,11 +125,6 @@ class Journal:
             except OSError as exc:
                 raise _unusable(exc) from exc
             self._size += len(line)
-
-    def _rotate(self) -> None:
-        full = self._file
-        self._open_segment()
-        os.close(full)
 
     @property
     def end(self) -> tuple[Path, int]:
@@ -138,7 +139,11 @@ class Journal:
 
     def close(self) -> None:
         """Close the segment; its lines stay for the folder of the next start."""
-        os.close(self._file)
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+            # Its number will soon be another file's, which no late entry may be written into.
+            self._file = None
 
 
 def _cut_torn_tail(segment: Path) -> None:

@@ -99,6 +99,7 @@ def test_threads_do_not_tear_each_others_lines(tmp_path: Path) -> None:
 
 def test_fsync_makes_each_write_wait_for_the_disk(tmp_path: Path) -> None:
     journal = Journal(tmp_path, fsync=True)
+    assert journal._file is not None
     assert fcntl.fcntl(journal._file, fcntl.F_GETFL) & os.O_DSYNC
     journal.append(receipt())
     journal.close()
@@ -112,6 +113,18 @@ def test_a_receipt_without_a_time_zone_is_refused_before_it_is_written(tmp_path:
             journal.append(receipt(created_at=moment))
     journal.close()
     assert entries(tmp_path) == []
+
+
+def test_an_entry_after_the_end_goes_into_nobody_elses_file(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    journal.close()
+    with (tmp_path / "other").open("wb") as other:  # gets the lowest free descriptor
+        with pytest.raises(StoreError, match="closed"):
+            journal.append(receipt())
+        journal.close()
+        other.write(b"mine")
+    assert (tmp_path / "other").read_bytes() == b"mine"
+    assert entries(tmp_path / "journal") == []
 
 
 def test_a_folder_that_cannot_be_is_a_clear_error(tmp_path: Path) -> None:
