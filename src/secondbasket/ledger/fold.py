@@ -16,12 +16,13 @@ from typing import Any
 import anyio
 import msgspec
 from sqlalchemy import Column, Connection, delete, insert, select
+from sqlalchemy.exc import DataError
 
 from secondbasket.core.clock import parse, timestamp
 from secondbasket.core.decision import Decision
 from secondbasket.core.receipt import Receipt
-from secondbasket.errors import StoreError
-from secondbasket.ledger.journal import Journal, decode
+from secondbasket.errors import BasketError, StoreError
+from secondbasket.ledger.journal import Entry, Journal, decode
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import decisions, journal_positions, receipts, rollups
 
@@ -34,6 +35,9 @@ _SEGMENTS_BEHIND = 2
 _MOMENT_LENGTH = len("2026-11-22T14:05:09.250Z")
 _ABOUT = ("hour", "key_id", "basket", "upstream", "currency")
 _SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
+# How PostgreSQL and the two drivers say of a value that no column holds it, and `parse` of a
+# moment that is none.
+_UNSTORABLE = (DataError, OverflowError, ValueError)
 
 
 class Fold:
@@ -81,7 +85,7 @@ class Fold:
                 while not await self._step(end, self._gentle_bytes()):  # noqa: ASYNC110 - a pace
                     await anyio.sleep(_PAUSE_SECONDS)
                 wait = interval_seconds
-            except StoreError as exc:
+            except BasketError as exc:
                 wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
                 _log.error("the journal waits, %.1f s until the next attempt: %s", wait, exc)
 
@@ -95,7 +99,13 @@ class Fold:
         async with self._lock:
             if end == self._folded:
                 return True
-            reached = await self._database.write(partial(self._fold_batch, end, size))
+            try:
+                reached = await self._database.write(partial(self._fold_batch, end, size))
+            except OSError as exc:
+                raise StoreError(
+                    f"The ledger's journal cannot be read: {exc.strerror}.",
+                    hint="Make room on the disk of the home, or mend its permissions.",
+                ) from exc
             if reached:
                 self._folded = end
             return reached
@@ -131,19 +141,38 @@ class Fold:
         return content[: content.rfind(b"\n") + 1]
 
     def _apply(self, connection: Connection, segment: Path, start: int, lines: bytes) -> None:
-        happened: dict[str, Receipt] = {}
-        decided: dict[str, Decision] = {}
+        entries: list[Entry] = []
+        places: list[tuple[int, bytes]] = []
         position = start
         for line in lines.splitlines(keepends=True):
             try:
                 entry = decode(line[:-1])
             except ValueError as exc:
                 entry = _set_aside(segment, position, line, str(exc))
+            entries.append(entry)
+            places.append((position, line))
+            position += len(line)
+        try:
+            with connection.begin_nested():
+                self._store(connection, entries)
+        except _UNSTORABLE:
+            # One entry must not block all others: the batch goes in one by one, without it.
+            for entry, place in zip(entries, places, strict=True):
+                try:
+                    with connection.begin_nested():
+                        self._store(connection, [entry])
+                except _UNSTORABLE as exc:
+                    reason = f"the database cannot hold it: {type(exc).__name__}"
+                    self._store(connection, [_set_aside(segment, *place, reason)])
+
+    def _store(self, connection: Connection, entries: Iterable[Entry]) -> None:
+        happened: dict[str, Receipt] = {}
+        decided: dict[str, Decision] = {}
+        for entry in entries:
             if isinstance(entry, Receipt):
                 happened.setdefault(entry.request_id, entry)
             else:
                 decided.setdefault(entry.id, entry)
-            position += len(line)
         fresh = _fresh(connection, receipts.c.request_id, happened)
         if fresh:
             rows = [_row(happened[request_id]) for request_id in fresh]

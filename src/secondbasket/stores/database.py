@@ -68,7 +68,8 @@ class Database:
                 connection.begin(),
             ):
                 return work(connection)
-        except DataError as exc:
+        # The drivers raise the last two bare: an integer or a text that they cannot encode.
+        except (DataError, OverflowError, UnicodeEncodeError) as exc:
             raise InvalidRequest(
                 "A value cannot be looked up or stored.", hint="Leave control characters out."
             ) from exc

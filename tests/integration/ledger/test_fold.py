@@ -1,6 +1,7 @@
 import logging
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -10,7 +11,7 @@ from sqlalchemy import delete, text
 from secondbasket.core.decision import Decision
 from secondbasket.errors import StoreError
 from secondbasket.ledger.fold import Fold
-from secondbasket.ledger.journal import Journal
+from secondbasket.ledger.journal import Journal, encode
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import journal_positions
@@ -97,6 +98,48 @@ async def test_damage_in_the_middle_is_reported_by_the_ledger_itself(
     assert (tmp_path / decision.subject).read_bytes() == damaged
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     await ledger.close()
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        {"output_tokens": 2**63},
+        {"cost": -(2**63) - 1},
+        {"input_tokens": 10**30},
+        {"created_at": "no moment"},
+    ],
+)
+async def test_an_entry_that_the_database_cannot_hold_blocks_no_other(
+    database: Database, tmp_path: Path, poison: dict[str, Any]
+) -> None:
+    good = [receipt() for _ in range(4)]
+    bad = receipt(**poison)
+    lines = [encode(entry) for entry in (*good[:2], bad, *good[2:])]
+    (tmp_path / "journal_0.jsonl").write_bytes(b"".join(lines))
+
+    ledger = Ledger(Journal(tmp_path), database)
+    assert {row.request_id for row in await ledger.rows()} == {one.request_id for one in good}
+    [decision] = await ledger.decisions(kind="journal_damaged")
+    assert decision.outcome == "set_aside"
+    assert (tmp_path / decision.subject).read_bytes() == lines[2]
+    assert [row.calls for row in await ledger.usage()] == [4]
+    assert await sums_equal_rows(database)
+    await ledger.close()
+
+
+async def test_a_journal_that_cannot_be_read_is_an_error_of_the_store(
+    database: Database, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append(receipt())
+    segment = journal.segments[-1]
+    segment.rename(tmp_path / "away")
+    with pytest.raises(StoreError, match="journal cannot be read: No such file"):
+        await Fold(journal, database).fold()
+    (tmp_path / "away").rename(segment)
+    await Fold(journal, database).fold()
+    assert len(await request_ids(database)) == 1
+    journal.close()
 
 
 async def test_while_the_database_fails_the_journal_keeps_everything(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, insert, inspect, select, text, update
 from sqlalchemy.engine import make_url
 
-from secondbasket.errors import SettingsError, StoreError
+from secondbasket.errors import InvalidRequest, SettingsError, StoreError
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import journal_positions, metadata
 
@@ -97,6 +97,15 @@ async def test_a_write_that_raises_leaves_nothing(database: Database) -> None:
     with pytest.raises(LookupError):
         await database.write(fail)
     assert await database.read(lambda c: c.execute(select(journal_positions)).all()) == []
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1])
+async def test_a_value_that_no_column_holds_is_the_callers_mistake(
+    database: Database, value: int
+) -> None:
+    row = {"segment": "a", "position": value}
+    with pytest.raises(InvalidRequest):
+        await database.write(lambda c: c.execute(insert(journal_positions), row))
 
 
 async def test_writers_of_two_processes_wait_for_each_other(
