@@ -24,7 +24,7 @@ from secondbasket.errors import BasketError, UpstreamError
 
 T = TypeVar("T")
 
-QUESTION = "What is the capital of France? Answer in one sentence."
+QUESTION = "Name the capital of France."
 _LONG_QUESTION = "Tell a long story about a lighthouse keeper, with many details."
 _PIECES_BEFORE_THE_KILL = 5
 _LOOKS = 1200

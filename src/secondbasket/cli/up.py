@@ -20,8 +20,7 @@ _EXAMPLE = """\
 Try it:
   curl {address}/v1/chat/completions \\
     -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
-    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "What is the capital of \
-France?"}}]}}'
+    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Name the capital of France."}}]}}'
 """
 
 

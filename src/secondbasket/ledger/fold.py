@@ -15,13 +15,13 @@ from typing import Any
 
 import anyio
 import msgspec
-from sqlalchemy import Column, Connection, delete, insert, select
+from sqlalchemy import Column, Connection, delete, select
 from sqlalchemy.exc import DataError
 
 from secondbasket.core.clock import parse, timestamp
 from secondbasket.core.decision import Decision
 from secondbasket.core.receipt import Receipt
-from secondbasket.errors import BasketError, StoreError
+from secondbasket.errors import BasketError, InvalidRequest, StoreError
 from secondbasket.ledger.journal import Entry, Journal, decode
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import decisions, journal_positions, receipts, rollups
@@ -35,6 +35,7 @@ _SEGMENTS_BEHIND = 2
 _MOMENT_LENGTH = len("2026-11-22T14:05:09.250Z")
 _ABOUT = ("hour", "key_id", "basket", "upstream", "currency")
 _SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
+_NUL = rb"\u0000"
 # How PostgreSQL and the two drivers say of a value that no column holds it, and `parse` of a
 # moment that is none.
 _UNSTORABLE = (DataError, OverflowError, ValueError)
@@ -49,6 +50,8 @@ class Fold:
         self._journal = journal
         self._database = database
         self._batch_bytes = batch_bytes
+        self._insert_receipts = database.insert_text(receipts)
+        self._insert_decisions = database.insert_text(decisions)
         add = database.insert(rollups)
         self._add_sums = add.on_conflict_do_update(
             index_elements=_ABOUT,
@@ -99,8 +102,13 @@ class Fold:
         async with self._lock:
             if end == self._folded:
                 return True
+            fold_batch = partial(self._fold_batch, end, size)
             try:
-                reached = await self._database.write(partial(self._fold_batch, end, size))
+                try:
+                    reached = await self._database.write(fold_batch)
+                except (InvalidRequest, ValueError):
+                    # One entry must not block all others: the batch goes in without it.
+                    reached = await self._database.write(partial(fold_batch, one_by_one=True))
             except OSError as exc:
                 raise StoreError(
                     f"The ledger's journal cannot be read: {exc.strerror}.",
@@ -110,7 +118,9 @@ class Fold:
                 self._folded = end
             return reached
 
-    def _fold_batch(self, end: tuple[Path, int], size: int, connection: Connection) -> bool:
+    def _fold_batch(
+        self, end: tuple[Path, int], size: int, connection: Connection, *, one_by_one: bool = False
+    ) -> bool:
         """Fold some lines of the oldest segment that has any; True once `end` is reached."""
         segments = self._journal.segments
         positions = {
@@ -120,7 +130,7 @@ class Fold:
             start = positions.get(segment.name, 0)
             lines = self._lines(segment, start, size)
             if lines:
-                self._apply(connection, segment, start, lines)
+                self._apply(connection, segment, start, lines, one_by_one)
                 reached = start + len(lines)
                 self._move(connection, segment, reached)
                 return segment == end[0] and reached >= end[1]
@@ -140,30 +150,29 @@ class Fold:
             content = file.read(size) + file.readline()
         return content[: content.rfind(b"\n") + 1]
 
-    def _apply(self, connection: Connection, segment: Path, start: int, lines: bytes) -> None:
+    def _apply(
+        self, connection: Connection, segment: Path, start: int, lines: bytes, one_by_one: bool
+    ) -> None:
         entries: list[Entry] = []
-        places: list[tuple[int, bytes]] = []
         position = start
         for line in lines.splitlines(keepends=True):
             try:
                 entry = decode(line[:-1])
+                if _NUL in line:
+                    entry = _storable(entry)
             except ValueError as exc:
                 entry = _set_aside(segment, position, line, str(exc))
-            entries.append(entry)
-            places.append((position, line))
-            position += len(line)
-        try:
-            with connection.begin_nested():
-                self._store(connection, entries)
-        except _UNSTORABLE:
-            # One entry must not block all others: the batch goes in one by one, without it.
-            for entry, place in zip(entries, places, strict=True):
+            if one_by_one:
                 try:
                     with connection.begin_nested():
                         self._store(connection, [entry])
                 except _UNSTORABLE as exc:
                     reason = f"the database cannot hold it: {type(exc).__name__}"
-                    self._store(connection, [_set_aside(segment, *place, reason)])
+                    self._store(connection, [_set_aside(segment, position, line, reason)])
+            else:
+                entries.append(entry)
+            position += len(line)
+        self._store(connection, entries)
 
     def _store(self, connection: Connection, entries: Iterable[Entry]) -> None:
         happened: dict[str, Receipt] = {}
@@ -176,11 +185,12 @@ class Fold:
         fresh = _fresh(connection, receipts.c.request_id, happened)
         if fresh:
             rows = [_row(happened[request_id]) for request_id in fresh]
-            connection.execute(insert(receipts), rows)
+            connection.exec_driver_sql(self._insert_receipts, rows)
             self._add_up(connection, rows)
         fresh = _fresh(connection, decisions.c.id, decided)
         if fresh:
-            connection.execute(insert(decisions), [_decision_row(decided[id_]) for id_ in fresh])
+            rows = [_decision_row(decided[id_]) for id_ in fresh]
+            connection.exec_driver_sql(self._insert_decisions, rows)
 
     def _add_up(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(_SUMS))
@@ -212,13 +222,13 @@ def _fresh(connection: Connection, column: Column[str], ids: Iterable[str]) -> l
 
 
 def _row(receipt: Receipt) -> dict[str, Any]:
-    row = _storable(msgspec.structs.asdict(receipt))
+    row = msgspec.structs.asdict(receipt)
     row["created_at"] = _normal(receipt.created_at)
     return row
 
 
 def _decision_row(decision: Decision) -> dict[str, Any]:
-    row = _storable(msgspec.structs.asdict(decision))
+    row = msgspec.structs.asdict(decision)
     row["at"] = _normal(decision.at)
     row["detail"] = msgspec.json.encode(decision.detail).decode()
     return row
@@ -231,12 +241,14 @@ def _normal(moment: str) -> str:
     return timestamp(parse(moment))
 
 
-def _storable(row: dict[str, Any]) -> dict[str, Any]:
-    """PostgreSQL's text holds no NUL, and one entry with one must not block all others."""
-    for name, value in row.items():
-        if type(value) is str and "\0" in value:
-            row[name] = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return row
+def _storable(entry: Entry) -> Entry:
+    """PostgreSQL's text holds no NUL, and an entry is worth more than its NULs."""
+    texts = {
+        name: value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        for name, value in msgspec.structs.asdict(entry).items()
+        if isinstance(value, str)
+    }
+    return msgspec.structs.replace(entry, **texts)
 
 
 def _set_aside(segment: Path, position: int, line: bytes, reason: str) -> Decision:

@@ -80,6 +80,14 @@ class Database:
         """An INSERT that also knows ON CONFLICT, in this database's dialect."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
+    def insert_text(self, table: Table) -> str:
+        """An INSERT of whole rows for `exec_driver_sql` with dicts, one value for each column.
+
+        For many rows: what SQLAlchemy does with each one costs more than storing it.
+        """
+        dialect = sqlite.dialect(paramstyle="named") if self.is_sqlite else self._engine.dialect
+        return str(table.insert().compile(dialect=dialect))
+
     async def prepare(self) -> None:
         """Make the tables of an empty database; see that others are of this version.
 

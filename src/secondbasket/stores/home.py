@@ -16,8 +16,6 @@
 import fcntl
 import os
 import secrets
-import shlex
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,15 +49,15 @@ class Home:
         self.backups = root / "backups"
 
     def create(self) -> None:
-        """Make the folders that are missing, mode 0700.
+        """Make the folders that are missing, mode 0700, and close the home to others.
 
-        Raises SettingsError, also for a home that others may enter: what lies in it is as
-        open to them as each file's own mode lets it be.
+        A folder that was there before and holds something else keeps its mode:
+        it may have been named by mistake. Raises SettingsError.
         """
         folders = (self.run, self.secrets, self.journal, self.models, self.logs, self.backups)
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._require_private()
+            self._close_to_others()
             for folder in folders:
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
@@ -68,14 +66,10 @@ class Home:
                 hint="Set SECONDBASKET_HOME to a folder of your own.",
             ) from exc
 
-    def _require_private(self) -> None:
-        mode = stat.S_IMODE(self.root.stat().st_mode)
-        if mode & 0o077:
-            # Not mended here: the folder may be one that is meant for others, named by mistake.
-            raise SettingsError(
-                f"Others may enter the home {self.root} (mode {mode:o}).",
-                hint=f"Run: chmod -R go-rwx {shlex.quote(str(self.root))}",
-            )
+    def _close_to_others(self) -> None:
+        here = {path.name for path in self.root.iterdir()}
+        if not here - {self.settings_file.name} or self.lock_file.name in here:
+            self.root.chmod(0o700)
 
     @contextmanager
     def lock(self, command: str) -> Iterator[None]:

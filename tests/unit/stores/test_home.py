@@ -79,17 +79,25 @@ def test_the_local_key_is_kept(home: Home) -> None:
     assert home.local_key() == "sk-basket-2.second"
 
 
-@pytest.mark.parametrize("open_to_others", [0o755, 0o710, 0o701, 0o777])
-def test_a_home_that_others_may_enter_is_refused(tmp_path: Path, open_to_others: int) -> None:
-    root = tmp_path / "shared home"
+@pytest.mark.parametrize("open_to_others", [0o755, 0o710, 0o777])
+def test_an_open_home_is_closed_to_others(tmp_path: Path, open_to_others: int) -> None:
+    root = tmp_path / "home"
     root.mkdir()
-    root.chmod(open_to_others)
-    with pytest.raises(SettingsError, match=f"{open_to_others:o}") as caught:
+    (root / "basket.toml").write_text("")
+    for _ in ("new", "a home already"):
+        root.chmod(open_to_others)
         Home(root).create()
-    assert caught.value.hint == f"Run: chmod -R go-rwx '{root}'"
-    assert list(root.iterdir()) == []
-    subprocess.run(caught.value.hint.removeprefix("Run: "), shell=True, check=True)
+        assert stat.S_IMODE(root.stat().st_mode) == 0o700
+        (root / "lock").touch()
+
+
+def test_a_folder_of_other_things_keeps_its_mode(tmp_path: Path) -> None:
+    root = tmp_path / "shared"
+    root.mkdir(mode=0o755)
+    (root / "holiday.jpg").write_text("")
     Home(root).create()
+    assert stat.S_IMODE(root.stat().st_mode) == 0o755
+    assert stat.S_IMODE((root / "secrets").stat().st_mode) == 0o700
 
 
 def test_a_home_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
