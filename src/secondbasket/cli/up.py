@@ -20,7 +20,8 @@ _EXAMPLE = """\
 Try it:
   curl {address}/v1/chat/completions \\
     -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
-    -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Name the capital of France."}}]}}'
+    -d '{{"model": "{model}", "messages": [{{"role": "user", \
+"content": "Name the capital of France."}}]}}'
 """
 
 

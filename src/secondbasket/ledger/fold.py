@@ -8,14 +8,15 @@ changes nothing.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import anyio
 import msgspec
-from sqlalchemy import Column, Connection, delete, select
+from sqlalchemy import Column, Connection, delete, insert, select
 from sqlalchemy.exc import DataError
 
 from secondbasket.core.clock import parse, timestamp
@@ -35,6 +36,7 @@ _SEGMENTS_BEHIND = 2
 _MOMENT_LENGTH = len("2026-11-22T14:05:09.250Z")
 _ABOUT = ("hour", "key_id", "basket", "upstream", "currency")
 _SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
+_columns: Callable[[Receipt], tuple[Any, ...]] = attrgetter(*receipts.c.keys())
 _NUL = rb"\u0000"
 # How PostgreSQL and the two drivers say of a value that no column holds it, and `parse` of a
 # moment that is none.
@@ -51,7 +53,6 @@ class Fold:
         self._database = database
         self._batch_bytes = batch_bytes
         self._insert_receipts = database.insert_text(receipts)
-        self._insert_decisions = database.insert_text(decisions)
         add = database.insert(rollups)
         self._add_sums = add.on_conflict_do_update(
             index_elements=_ABOUT,
@@ -184,23 +185,24 @@ class Fold:
                 decided.setdefault(entry.id, entry)
         fresh = _fresh(connection, receipts.c.request_id, happened)
         if fresh:
-            rows = [_row(happened[request_id]) for request_id in fresh]
-            connection.exec_driver_sql(self._insert_receipts, rows)
-            self._add_up(connection, rows)
+            stored = [_normal(happened[request_id]) for request_id in fresh]
+            connection.exec_driver_sql(self._insert_receipts, [_columns(each) for each in stored])
+            self._add_up(connection, stored)
         fresh = _fresh(connection, decisions.c.id, decided)
         if fresh:
             rows = [_decision_row(decided[id_]) for id_ in fresh]
-            connection.exec_driver_sql(self._insert_decisions, rows)
+            connection.execute(insert(decisions), rows)
 
-    def _add_up(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+    def _add_up(self, connection: Connection, stored: Iterable[Receipt]) -> None:
         sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(_SUMS))
-        for row in rows:
-            hour = row["created_at"][:13]
-            about = (hour, row["key_id"], row["basket"], row["upstream"], row["currency"])
-            total = sums[about]
+        for each in stored:
+            hour = each.created_at[:13]
+            total = sums[hour, each.key_id, each.basket, each.upstream, each.currency]
             total[0] += 1
-            for index, name in enumerate(_SUMS[1:], start=1):
-                total[index] += row[name]
+            total[1] += each.input_tokens
+            total[2] += each.output_tokens
+            total[3] += each.cached_input_tokens
+            total[4] += each.cost
         # In one order everywhere, so that two nodes on one database cannot deadlock.
         connection.execute(
             self._add_sums,
@@ -221,24 +223,19 @@ def _fresh(connection: Connection, column: Column[str], ids: Iterable[str]) -> l
     return [id_ for id_ in wanted if id_ not in known]
 
 
-def _row(receipt: Receipt) -> dict[str, Any]:
-    row = msgspec.structs.asdict(receipt)
-    row["created_at"] = _normal(receipt.created_at)
-    return row
+def _normal(receipt: Receipt) -> Receipt:
+    """With its moment as `core.clock` writes it; our own come so already."""
+    moment = receipt.created_at
+    if len(moment) == _MOMENT_LENGTH and moment.endswith("Z"):
+        return receipt
+    return msgspec.structs.replace(receipt, created_at=timestamp(parse(moment)))
 
 
 def _decision_row(decision: Decision) -> dict[str, Any]:
     row = msgspec.structs.asdict(decision)
-    row["at"] = _normal(decision.at)
+    row["at"] = timestamp(parse(decision.at))
     row["detail"] = msgspec.json.encode(decision.detail).decode()
     return row
-
-
-def _normal(moment: str) -> str:
-    """As `core.clock` writes moments; our own come so already, and every row pays for this."""
-    if len(moment) == _MOMENT_LENGTH and moment.endswith("Z"):
-        return moment
-    return timestamp(parse(moment))
 
 
 def _storable(entry: Entry) -> Entry:

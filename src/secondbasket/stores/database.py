@@ -8,7 +8,7 @@ and rolls back when it raises.
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import anyio
 from alembic import command
@@ -81,11 +81,12 @@ class Database:
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def insert_text(self, table: Table) -> str:
-        """An INSERT of whole rows for `exec_driver_sql` with dicts, one value for each column.
+        """An INSERT for `exec_driver_sql` with tuples, one value for each column in its order.
 
         For many rows: what SQLAlchemy does with each one costs more than storing it.
         """
-        dialect = sqlite.dialect(paramstyle="named") if self.is_sqlite else self._engine.dialect
+        style: Literal["qmark", "format"] = "qmark" if self.is_sqlite else "format"
+        dialect = type(self._engine.dialect)(paramstyle=style)
         return str(table.insert().compile(dialect=dialect))
 
     async def prepare(self) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from secondbasket.core.chat import ChatRequest, CompletionRequest
+from secondbasket.core.chat import ChatRequest, CompletionRequest, Message
 from secondbasket.wires.openai.fields import convert
 
 _Share = Annotated[float, Meta(ge=0, le=1)]
@@ -70,13 +70,16 @@ def known_only(request: _Request) -> _Request:
     if request.extra:
         convert(request.extra, _Known)
         request = msgspec.structs.replace(request, extra=_known(request.extra, _NAMES))
-    if isinstance(request, ChatRequest) and any(message.extra for message in request.messages):
-        messages = tuple(
-            msgspec.structs.replace(message, extra=_known(message.extra, _MESSAGE_NAMES))
-            for message in request.messages
-        )
+    if isinstance(request, ChatRequest):
+        messages = tuple(map(_known_message, request.messages))
         request = msgspec.structs.replace(request, messages=messages)
     return request
+
+
+def _known_message(message: Message) -> Message:
+    if not message.extra:
+        return message
+    return msgspec.structs.replace(message, extra=_known(message.extra, _MESSAGE_NAMES))
 
 
 def _known(extra: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
