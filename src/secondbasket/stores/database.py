@@ -8,7 +8,7 @@ and rolls back when it raises.
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import anyio
 from alembic import command
@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -85,9 +86,8 @@ class Database:
 
         For many rows: what SQLAlchemy does with each one costs more than storing it.
         """
-        style: Literal["qmark", "format"] = "qmark" if self.is_sqlite else "format"
-        dialect = type(self._engine.dialect)(paramstyle=style)
-        return str(table.insert().compile(dialect=dialect))
+        plain = DefaultDialect(paramstyle="qmark" if self.is_sqlite else "format")
+        return str(table.insert().compile(dialect=plain))
 
     async def prepare(self) -> None:
         """Make the tables of an empty database; see that others are of this version.
