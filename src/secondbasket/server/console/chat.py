@@ -52,12 +52,9 @@ class AnswerStream(Response):
             await self._relay(send)
 
     async def _relay(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
-            # Entered before anything is sent: only an entered answer is settled when cut off.
             async with self._answer as answer:
-                await send(
-                    {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-                )
                 await self._write(send, {"id": answer.account.request_id})
                 async for chunk in answer:
                     for piece in _pieces(chunk):
