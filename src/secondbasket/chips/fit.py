@@ -41,7 +41,7 @@ _UNTOLD_VOCABULARY = 152_000
 # onnxruntime: interpreter, libraries and tokenizer; all weights once more in float32, into which
 # it folds quantised ones; for each slot, and once for the longest input that is tried at the
 # start, a batch of 512 tokens and the attention of every token to every other.
-_ONNX_RUNTIME = 72 * _MIB
+_ONNX_RUNTIME = 128 * _MIB
 _ONNX_BATCH = 50 * _MIB
 _ONNX_ATTENTION_PER_SQUARE = 93 * _MIB / 512**2
 
