@@ -72,7 +72,7 @@ def test_an_engine_killed_in_mid_stream_is_told_and_comes_back(own_server: Runni
     assert error["message"]
     receipt = receipt_of(own_server, request_id)
     assert receipt["outcome"] == "upstream_failed"
-    assert receipt["output_tokens"] >= 10
+    assert receipt["output_tokens"] >= 9  # the first event only says who speaks
     # The SDK's own retries would do the same: the next call works as soon as the engine is back.
     deadline = time.monotonic() + 30
     short = LONG | {"max_tokens": 5, "stream": False}
@@ -186,6 +186,7 @@ def test_killed_under_load_the_books_hold_every_finished_answer(stocked_home: Pa
                     )
                 except httpx2.TransportError:
                     return
+                assert answer.status_code == 200, answer.text
                 usage = answer.json()["usage"]
                 if len(finished) == 25:
                     enough.set()

@@ -58,7 +58,12 @@ class LocalUpstream:
                 endpoint = held.enter_context(self._replica.lease())
             except EngineError as exc:
                 raise UpstreamUnavailable(exc.message, hint=exc.hint) from exc
-            yield OpenAIHttp(self._session, base_url=endpoint.base_url, api_key=endpoint.api_key)
+            yield OpenAIHttp(
+                self._session,
+                base_url=endpoint.base_url,
+                api_key=endpoint.api_key,
+                stale_attempts=4,
+            )
 
     def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
         alternatives = _alternatives(request.sampling)

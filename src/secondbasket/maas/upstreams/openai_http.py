@@ -4,8 +4,8 @@ Foreign errors end here: whatever aiohttp or the other end does becomes one of
 our UpstreamErrors, so that nothing above needs to know which library dialled.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiohttp
@@ -27,7 +27,9 @@ class OpenAIHttp:
 
     `base_url` is what stands before ``/chat/completions``. The session is the
     egress door's (or, for our own engines, its loopback session) and is not
-    closed here.
+    closed here. A call is sent up to `stale_attempts` times while the kept-alive
+    connections it meets turn out to be closed: for our own engines, where
+    asking twice costs nobody anything.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class OpenAIHttp:
         base_url: str,
         api_key: str | None,
         timeout: aiohttp.ClientTimeout | None = None,
+        stale_attempts: int = 1,
     ) -> None:
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._headers = {"Content-Type": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
+        self._attempts = stale_attempts
         self._options: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
 
     async def plain(self, path: str, body: Mapping[str, Any], meter: WireMeter) -> bytes:
@@ -87,18 +91,29 @@ class OpenAIHttp:
                 if events.pending or not finished:
                     raise UpstreamBroken("The upstream's stream ended in the middle.")
 
-    def _post(
+    @asynccontextmanager
+    async def _post(
         self, path: str, body: Mapping[str, Any], meter: WireMeter
-    ) -> "aiohttp.client._RequestContextManager":
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         payload = msgspec.json.encode(body)
         meter.sent += len(payload)
-        return self._session.post(
-            self._base_url + path,
-            data=payload,
-            headers=self._headers,
-            allow_redirects=False,
-            **self._options,
-        )
+        async with await self._send(path, payload, self._attempts) as reply:
+            yield reply
+
+    async def _send(self, path: str, payload: bytes, attempts: int) -> aiohttp.ClientResponse:
+        try:
+            return await self._session.post(
+                self._base_url + path,
+                data=payload,
+                headers=self._headers,
+                allow_redirects=False,
+                **self._options,
+            )
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+            # A kept-alive connection that the other end was just closing: nothing was read.
+            if attempts == 1 or isinstance(exc, aiohttp.ClientConnectorError):
+                raise
+            return await self._send(path, payload, attempts - 1)
 
     async def _read(self, reply: aiohttp.ClientResponse, meter: WireMeter) -> bytes:
         if reply.status != 200:
