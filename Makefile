@@ -66,7 +66,7 @@ sbom: $(VENV)/.dev ## write sbom.cdx.json from the run lock
 	$(BIN)/python -m tools.sbom
 
 clean: ## remove the environment, caches and build outputs; never your data
-	rm -rf $(VENV) .cache build dist bench/work
+	rm -rf $(VENV) .cache build dist bench/scratch
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 

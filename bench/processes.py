@@ -17,7 +17,7 @@ import psutil
 
 from tools.locks import ROOT
 
-WORK = ROOT / "bench" / "work"
+WORK = ROOT / "bench" / "scratch"
 
 
 def free_port() -> int:
@@ -29,7 +29,7 @@ def free_port() -> int:
 def running(
     name: str, command: list[str], environment: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A server for the length of the block; its words go to bench/work/NAME.log."""
+    """A server for the length of the block; its words go to bench/scratch/NAME.log."""
     WORK.mkdir(parents=True, exist_ok=True)
     with (WORK / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
