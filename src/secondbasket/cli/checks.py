@@ -210,7 +210,7 @@ def models(home: Home, settings: Settings) -> Iterator[Finding]:
         wanted += [record.name for record in registry.list()] if name == "*" else [name]
     for name in dict.fromkeys(wanted):
         if name and name not in settings.baskets:
-            yield guarded(f"Model {name}", lambda: _model(name, registry, store))  # noqa: B023
+            yield guarded(f"Model {name}", partial(_model, name, registry, store))
 
 
 def _model(name: str, registry: Registry, store: Store) -> Finding:

@@ -13,7 +13,7 @@ _LAST_WORDS = 6
 
 
 class _BoundedFile(RotatingFileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """A disk that takes no more loses the line; telling so line by line helps nobody."""
 
 

@@ -123,7 +123,7 @@ class _PinningResolver(AbstractResolver):
         self,
         host: str,
         port: int = 0,
-        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - aiohttp's signature
     ) -> list[ResolveResult]:
         found = await to_thread.run_sync(
             self._gate.addresses, self._purpose, Destination(host, port)

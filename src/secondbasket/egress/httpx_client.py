@@ -66,7 +66,7 @@ def _transport(door: Door, purpose: str, *, proxied: bool) -> httpx2.HTTPTranspo
         )
     # httpx hands httpcore no network backend, the seam where a connection is dialled, so the
     # pool it made is replaced by one that has ours.
-    transport._pool = httpcore2.ConnectionPool(  # noqa: SLF001
+    transport._pool = httpcore2.ConnectionPool(  # noqa: SLF001 - as told above
         ssl_context=door.tls,
         proxy=proxy,
         network_backend=_PinningBackend(door.gate, purpose),

@@ -25,8 +25,8 @@ class _NoNames(AbstractResolver):
     async def resolve(
         self,
         host: str,
-        port: int = 0,  # noqa: ARG002
-        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002
+        port: int = 0,  # noqa: ARG002 - aiohttp's signature
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - aiohttp's signature
     ) -> list[ResolveResult]:
         raise EgressRefused(
             f"An engine was addressed as '{host}', which is a name.",

@@ -126,7 +126,7 @@ def main() -> None:
             threads=configuration["threads"],
         )
     # Process edge: tokenizers raises bare Exception, onnxruntime one class per status.
-    except Exception as exc:  # noqa: BLE001
+    except Exception as exc:  # noqa: BLE001 - as told above
         sys.exit(f"cannot load the model: {exc}")
     door = Embeddings(
         model=model,

@@ -97,8 +97,8 @@ class HubSource:
 def create(options: SourceOptions) -> ModelSource:
     def hub() -> "Hub":
         # huggingface_hub costs a tenth of a second and 8 MB: not before somebody pulls from it.
-        from secondbasket.egress.httpx_client import httpx_client  # noqa: PLC0415
-        from secondbasket.models.sources.hub import Hub  # noqa: PLC0415
+        from secondbasket.egress.httpx_client import httpx_client  # noqa: PLC0415 - see above
+        from secondbasket.models.sources.hub import Hub  # noqa: PLC0415 - see above
 
         return Hub(
             endpoint=options.hub_endpoint,

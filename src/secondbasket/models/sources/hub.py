@@ -24,7 +24,7 @@ from secondbasket.errors import InvalidRequest, ModelNotFound, SourceUnavailable
 from secondbasket.models.sources.part import Promised
 
 if TYPE_CHECKING:
-    from httpx2 import Client  # noqa: TID251
+    from httpx2 import Client  # noqa: TID251 - for an annotation only
 
 _TIMEOUT = 30.0
 
