@@ -26,6 +26,7 @@ from secondbasket.egress.loopback import loopback_session
 from secondbasket.errors import AuthenticationFailed, ModelNotFound, SettingsError
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
+from secondbasket.ledger.signing_key import SigningKey
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.gateway import Gateway
@@ -58,6 +59,7 @@ class Stack:
     home: Home
     started_at: float
     ledger: Ledger
+    signing_key: SigningKey
     keys: Keys
     sessions: Sessions
     budgets: Budgets
@@ -179,6 +181,7 @@ async def open_stack(
             home=home,
             started_at=time.time(),
             ledger=ledger,
+            signing_key=SigningKey(home.signing_key_file),
             keys=keys,
             sessions=Sessions(database, keys, pepper=pepper),
             budgets=budgets,

@@ -31,6 +31,7 @@
     │   ├── DigestMismatch           422
     │   ├── SourceUnavailable        503  offline, or the source said no; retryable
     │   └── NotEnoughDisk            507
+    ├── BadSignature                 422  a signed document was changed, or its key is not known
     ├── EgressRefused                403  the outbound door did not open
     ├── SettingsError                500  a bad setting, named, with the nearest key
     ├── StoreError                   503  a disk or a database did not do its part
@@ -206,6 +207,11 @@ class SourceUnavailable(ModelError):
 class NotEnoughDisk(ModelError):
     code = "not_enough_disk"
     status = 507
+
+
+class BadSignature(BasketError):
+    code = "bad_signature"
+    status = 422
 
 
 class EgressRefused(BasketError):

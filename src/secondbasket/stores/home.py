@@ -6,7 +6,7 @@
       basket.toml        settings, written by its owner
       lock               held by the one process that uses the home
       run/admin.sock     the admin door, while a server runs
-      secrets/           pepper of the key hashes; the local key
+      secrets/           pepper of the key hashes; the local key; the key that signs
       secondbasket.db    keys, receipts, sums (unless PostgreSQL is configured)
       journal/           receipts on their way into the database
       models/            blobs, manifests, partial
@@ -41,6 +41,7 @@ class Home:
         self.admin_socket = self.run / "admin.sock"
         self.secrets = root / "secrets"
         self.local_key_file = self.secrets / "local.key"
+        self.signing_key_file = self.secrets / "signing.pem"
         self.database_file = root / "secondbasket.db"
         self.journal = root / "journal"
         self.models = root / "models"
