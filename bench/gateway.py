@@ -50,11 +50,13 @@ level = "warning"
 [egress]
 allow = ["127.0.0.1:{port}"]
 
-[upstreams.mock]
+[providers.bench]
 base_url = "{mock}/v1"
-model = "mock"
-provider = "bench"
 law = "local"
+
+[upstreams.mock]
+provider = "bench"
+model = "mock"
 context_tokens = 8192
 price_input_per_million = "0.05"
 price_output_per_million = "0.20"

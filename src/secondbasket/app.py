@@ -4,7 +4,7 @@ Read it from `open_stack` down: what is opened first is closed last.
 """
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,25 +16,31 @@ from secondbasket.chips.inventory import Inventory, load_probes
 from secondbasket.cloud.placement import load_engines
 from secondbasket.cloud.replica import Patience
 from secondbasket.cloud.supervisor import Supervisor
+from secondbasket.core.data_class import DataClass
+from secondbasket.core.key import Key
 from secondbasket.core.model import ModelTask
 from secondbasket.core.money import Price, nano_from_units
 from secondbasket.core.plugins import load
 from secondbasket.core.ports import ModelSource, Upstream, UpstreamFacts
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.rules import BasketRules
 from secondbasket.egress.door import Door
 from secondbasket.egress.loopback import loopback_session
 from secondbasket.errors import AuthenticationFailed, ModelNotFound, SettingsError
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.ledger.signing_key import SigningKey
-from secondbasket.maas.baskets import Basket, Baskets
+from secondbasket.maas.baskets import BasketPlan, Baskets
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.gateway import Gateway
+from secondbasket.maas.gateway import Gateway, Request
+from secondbasket.maas.health import Health, HealthRules
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.local_models import EngineWishes, LocalModels
 from secondbasket.maas.metrics import Metrics
 from secondbasket.maas.model_desk import ModelDesk
+from secondbasket.maas.prober import Prober
+from secondbasket.maas.routing import Router
 from secondbasket.maas.sessions import Sessions
 from secondbasket.models.catalogue import load_catalogue
 from secondbasket.models.pull import Puller
@@ -42,12 +48,10 @@ from secondbasket.models.registry import Registry
 from secondbasket.models.sources.options import PUBLIC_HUB, SourceOptions
 from secondbasket.models.store import Store
 from secondbasket.policy.destinations import DestinationRules, checked_url, destination_of
-from secondbasket.settings import Settings, UpstreamTable
+from secondbasket.settings import LOCAL_PREFIX, ProviderTable, Settings, UpstreamTable
 from secondbasket.stores.database import Database
 from secondbasket.stores.home import Home
 
-_CONNECT_SECONDS = 10.0
-_IDLE_SECONDS = 120.0
 _LOCAL_KEY_NAME = "local"
 
 
@@ -65,6 +69,7 @@ class Stack:
     budgets: Budgets
     in_flight: InFlight
     baskets: Baskets
+    health: Health
     gateway: Gateway
     metrics: Metrics
     supervisor: Supervisor
@@ -92,7 +97,7 @@ class Stack:
             basket = self.baskets.find(name, "chat")
         except ModelNotFound:
             return self.local_models.unserved.get(name, f"run: basket model pull {name}")
-        if any(upstream.ready() for upstream in basket.upstreams):
+        if basket.ready():
             return None
         return f"'{name}' is loading"
 
@@ -142,7 +147,15 @@ async def open_stack(
             sources=_sources(settings, door, environment),
         )
 
-        baskets = Baskets(_outside_baskets(settings, door, environment))
+        baskets = Baskets()
+        baskets.configure(_plans(settings), _outside(settings, door, environment))
+        health = Health(
+            HealthRules(
+                failures_to_open=settings.health.failures_to_open,
+                open_seconds=settings.health.open_seconds,
+                longest_open_seconds=settings.health.longest_open_seconds,
+            )
+        )
         supervisor = await closing.enter_async_context(
             Supervisor(
                 logs=home.logs, patience=Patience(start=settings.engine.start_timeout_seconds)
@@ -187,7 +200,18 @@ async def open_stack(
             budgets=budgets,
             in_flight=in_flight,
             baskets=baskets,
-            gateway=Gateway(baskets=baskets, budgets=budgets, in_flight=in_flight, record=record),
+            health=health,
+            gateway=Gateway(
+                baskets=baskets,
+                budgets=budgets,
+                in_flight=in_flight,
+                record=record,
+                health=health,
+                router=Router(health),
+                classify=_classify,
+                forbidden=_forbidden,
+                currency=currency,
+            ),
             metrics=metrics,
             supervisor=supervisor,
             local_models=local_models,
@@ -206,6 +230,8 @@ async def open_stack(
         background = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(background.cancel_scope.cancel)
         background.start_soon(ledger.run)
+        prober = Prober(baskets, health, idle_seconds=settings.health.probe_seconds)
+        background.start_soon(prober.run)
         if engines:
             await local_models.serve_installed(
                 [
@@ -219,10 +245,18 @@ async def open_stack(
         await supervisor.stop(settings.engine.drain_seconds)
 
 
+async def _classify(_key: Key, _request: Request, floor: DataClass) -> DataClass:
+    return max(floor, DataClass.INTERNAL)
+
+
+def _forbidden(_data_class: DataClass, _facts: UpstreamFacts) -> str | None:
+    return None
+
+
 def _door(settings: Settings, ledger: Ledger) -> Door:
     """What the operator's configuration names may be reached, wherever it lies."""
     inside = [destination_of(checked_url(f"http://{place}")) for place in settings.egress.allow]
-    named = [destination_of(checked_url(table.base_url)) for table in settings.upstreams.values()]
+    named = [destination_of(checked_url(table.base_url)) for table in settings.providers.values()]
     return Door(
         DestinationRules(inside, named=named),
         ledger.record_decision,
@@ -260,64 +294,95 @@ def _price(read: Decimal, written: Decimal, currency: str) -> Price:
     return Price(nano_from_units(read), nano_from_units(written), currency)
 
 
-def _outside_baskets(
-    settings: Settings, door: Door, environment: Mapping[str, str]
-) -> list[Basket]:
-    """The baskets of the settings file, over HTTP upstreams reached through the door."""
-    now = int(time.time())
+def _plans(settings: Settings) -> list[BasketPlan]:
+    """The baskets of the settings file."""
     return [
-        Basket(
+        BasketPlan(
             name,
-            settings.upstreams[basket.upstreams[0]].task,
-            tuple(
-                _outside_upstream(
-                    upstream, settings.upstreams[upstream], settings, door, environment
-                )
-                for upstream in basket.upstreams
+            table.task or _task(settings, table.upstreams[0]),
+            table.upstreams,
+            BasketRules(
+                routing=table.routing,
+                weights=table.weights,
+                first_token_seconds=table.first_token_seconds,
+                idle_seconds=table.idle_seconds,
+                attempts=table.attempts,
+                continuation=table.continuation,
+                parity_floor=table.parity_floor,
+                parity_max_age_days=table.parity_max_age_days,
             ),
-            created=now,
         )
-        for name, basket in settings.baskets.items()
+        for name, table in settings.baskets.items()
+    ]
+
+
+def _task(settings: Settings, upstream: str) -> ModelTask:
+    """What an upstream is for; of a local model only its name is known before it is loaded."""
+    table = settings.upstreams.get(upstream)
+    if table is not None:
+        return table.task
+    model = upstream.removeprefix(LOCAL_PREFIX).partition("@")[0]
+    return "embedding" if model == settings.models.default_embedding else "chat"
+
+
+def _outside(settings: Settings, door: Door, environment: Mapping[str, str]) -> list[Upstream]:
+    """The upstreams of the settings file, reached through the door."""
+    kinds = load("secondbasket.upstreams", sorted({p.kind for p in settings.providers.values()}))
+    keys = {
+        name: _provider_key(name, table, environment) for name, table in settings.providers.items()
+    }
+    return [
+        _outside_upstream(
+            kinds[settings.providers[table.provider].kind], name, table, settings, door, keys
+        )
+        for name, table in settings.upstreams.items()
     ]
 
 
 def _outside_upstream(
+    create: Callable[..., Upstream],
     name: str,
     table: UpstreamTable,
     settings: Settings,
     door: Door,
-    environment: Mapping[str, str],
+    keys: Mapping[str, str | None],
 ) -> Upstream:
-    create = load("secondbasket.upstreams", ("openai",))["openai"]
-    upstream: Upstream = create(
+    provider = settings.providers[table.provider]
+    vendor = provider.vendor or table.provider
+    return create(
         UpstreamFacts(
             name=name,
             provider=table.provider,
-            law=table.law,
+            law=provider.law,
             model=table.model,
             task=table.task,
+            vendor=vendor,
+            operator=provider.operator or vendor,
+            location=provider.location,
+            weights_origin=table.weights_origin,
+            licence=table.licence,
+            host=destination_of(checked_url(provider.base_url)).host,
             context_tokens=table.context_tokens,
+            modalities=table.modalities,
             price=_price(
                 table.price_input_per_million,
                 table.price_output_per_million,
                 settings.prices.currency,
             ),
         ),
-        door.session(f"upstream {name}", base_url=table.base_url),
-        base_url=table.base_url,
-        api_key=_provider_key(name, table, environment),
-        connect_seconds=_CONNECT_SECONDS,
-        idle_seconds=_IDLE_SECONDS,
+        door.session(f"upstream {name}", base_url=provider.base_url),
+        base_url=provider.base_url,
+        api_key=keys[table.provider],
+        connect_seconds=provider.connect_seconds,
     )
-    return upstream
 
 
-def _provider_key(name: str, table: UpstreamTable, environment: Mapping[str, str]) -> str | None:
+def _provider_key(name: str, table: ProviderTable, environment: Mapping[str, str]) -> str | None:
     if table.api_key_env is not None:
         key = environment.get(table.api_key_env)
         if not key:
             raise SettingsError(
-                f"upstreams.{name}.api_key_env names the variable {table.api_key_env},"
+                f"providers.{name}.api_key_env names the variable {table.api_key_env},"
                 " which is not set.",
                 hint="Set it where the server starts, or use api_key_file.",
             )
@@ -327,7 +392,7 @@ def _provider_key(name: str, table: UpstreamTable, environment: Mapping[str, str
             return table.api_key_file.read_text(encoding="utf-8").strip()
         except OSError as exc:
             raise SettingsError(
-                f"upstreams.{name}.api_key_file cannot be read: {exc.strerror}.",
+                f"providers.{name}.api_key_file cannot be read: {exc.strerror}.",
                 hint="Point it at a readable file that holds the key and nothing else.",
             ) from exc
     return None

@@ -11,6 +11,7 @@
     │   ├── KeyExpired               401
     │   └── KeyRevoked               401
     ├── PermissionDenied             403  known, but not allowed
+    │   └── PolicyRefused            403  no upstream may see data of this class; names the rules
     ├── NotFound                     404
     │   └── ModelNotFound            404
     ├── MethodNotAllowed             405
@@ -43,6 +44,7 @@ answers with, ``retryable`` the only thing failover reads. ``message`` says what
 happened, ``hint`` what to do about it; both are for people and may change.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -110,6 +112,22 @@ class PermissionDenied(BasketError):
     status = 403
 
 
+class PolicyRefused(PermissionDenied):
+    """`rules` says for each upstream of the basket which rule forbids it."""
+
+    code = "policy_refused"
+
+    def __init__(self, basket: str, data_class: str, rules: Mapping[str, str]) -> None:
+        told = "; ".join(f"{name}: {rule}" for name, rule in rules.items())
+        super().__init__(
+            f"Nothing behind '{basket}' may be sent {data_class} data ({told}).",
+            hint="Ask a model that runs on your own machines, or have the policy changed;"
+            " `basket explain` shows what decides.",
+        )
+        self.data_class = data_class
+        self.rules = dict(rules)
+
+
 class NotFound(BasketError):
     code = "not_found"
     status = 404
@@ -149,6 +167,16 @@ class UpstreamUnavailable(UpstreamError):
     status = 503
 
 
+class UpstreamLimited(UpstreamUnavailable):
+    """Too many requests there; `retry_after` are the seconds it asked us to wait, if it did."""
+
+    code = "upstream_limited"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
 class UpstreamTimeout(UpstreamError):
     code = "upstream_timeout"
     status = 504
@@ -156,6 +184,21 @@ class UpstreamTimeout(UpstreamError):
 
 class UpstreamBroken(UpstreamError):
     code = "upstream_broken"
+
+
+class AllUpstreamsFailed(UpstreamError):
+    """Every upstream that could be asked was; `attempts` holds (upstream, error), in order."""
+
+    code = "all_upstreams_failed"
+    status = 503
+
+    def __init__(self, basket: str, attempts: Sequence[tuple[str, BasketError]]) -> None:
+        told = "; ".join(f"{name}: {error.code}" for name, error in attempts)
+        super().__init__(
+            f"Nothing behind '{basket}' answered ({told}).",
+            hint="Try again in a moment; `basket status` shows what is wrong.",
+        )
+        self.attempts = tuple(attempts)
 
 
 class UpstreamRejected(UpstreamError):

@@ -71,11 +71,12 @@ def test_a_reader_that_stalls_loses_its_stream(stocked_home: Path, flood: Flood)
         client_stall_seconds = 1.0
         [egress]
         allow = ["127.0.0.1:{flood.port}"]
-        [upstreams.flood]
+        [providers.test]
         base_url = "http://127.0.0.1:{flood.port}/v1"
-        model = "flood"
-        provider = "test"
         law = "local"
+        [upstreams.flood]
+        provider = "test"
+        model = "flood"
         context_tokens = 1000000
         price_input_per_million = 0
         price_output_per_million = 0

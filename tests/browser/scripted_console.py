@@ -26,7 +26,6 @@ from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.gateway import Gateway
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.sessions import Sessions
@@ -36,6 +35,7 @@ from secondbasket.server.console.routes import console_routes
 from secondbasket.server.listen import listen_tcp
 from secondbasket.server.serve import Listener
 from secondbasket.stores.database import Database
+from tests.gateways import open_gateway
 from tests.scripted_upstream import Exchange, delta, finish, scripted_upstream, usage
 
 MIB = 1024**2
@@ -216,7 +216,7 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         keys=keys,
         sessions=Sessions(database, keys, pepper=pepper),
         ledger=ledger,
-        gateway=Gateway(baskets=baskets, budgets=budgets, in_flight=in_flight, record=record),
+        gateway=open_gateway(baskets=baskets, budgets=budgets, in_flight=in_flight, record=record),
         baskets=baskets,
         models=models,
         chips=chips,
@@ -249,7 +249,6 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
             base_url=upstream.base_url,
             api_key=None,
             connect_seconds=5,
-            idle_seconds=60,
         )
         baskets.put(Basket(MODEL, "chat", (answering,)))
         group.start_soon(listener.run)

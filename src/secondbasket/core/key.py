@@ -11,7 +11,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a key; its secret is not part of it.
 
     `budget` is in nano-units of `currency` over the key's whole life, None for
-    no limit. Moments are RFC 3339 in UTC.
+    no limit. Moments are RFC 3339 in UTC. `data_class` is the least its
+    requests count as, by its label; `project` names one of the settings.
     """
 
     id: str
@@ -22,3 +23,5 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     expires_at: str | None = None
     revoked_at: str | None = None
+    data_class: str = "public"
+    project: str | None = None

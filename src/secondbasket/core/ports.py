@@ -125,13 +125,29 @@ class Engine(Protocol):
 
 
 class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of an upstream without asking it. `law`: whose law controls it ('US')."""
+    """What is known of an upstream without asking it; empty text where it is not known.
+
+    `vendor` is who sells the answer, `operator` who runs the machines, `law`
+    whose law controls them ('US'), `location` where they stand ('DE'),
+    `weights_origin` who made the weights. `engine` names the library and its
+    version, `engine_family` the plug-in ('llamacpp'). `host` is the name or
+    address of an API, empty for our own engines. `prefill`: it goes on with a
+    half-written answer as if it had written the first half itself.
+    """
 
     name: str
     provider: str
     law: str
     model: str
     task: ModelTask
+    vendor: str = ""
+    operator: str = ""
+    location: str = ""
+    weights_origin: str = ""
+    licence: str = ""
+    engine_family: str = ""
+    host: str = ""
+    prefill: bool = False
     digest: str = ""
     engine: str = ""
     chip: str = ""
@@ -177,4 +193,8 @@ class Upstream(Protocol):
 
     async def count_input(self, request: ChatRequest | CompletionRequest) -> int | None:
         """Input tokens of a call that was left before the upstream told them; None: unknown."""
+        ...
+
+    async def probe(self) -> None:
+        """Ask whether it would answer, at no cost. Raises UpstreamError where it would not."""
         ...

@@ -36,7 +36,10 @@ _SEGMENTS_BEHIND = 2
 _MOMENT_LENGTH = len("2026-11-22T14:05:09.250Z")
 _ABOUT = ("hour", "key_id", "basket", "upstream", "currency")
 _SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
-_columns: Callable[[Receipt], tuple[Any, ...]] = attrgetter(*receipts.c.keys())
+_JSON = ("hops", "passed_over")  # the last columns
+_columns: Callable[[Receipt], tuple[Any, ...]] = attrgetter(
+    *(column.name for column in receipts.c if column.name not in _JSON)
+)
 _NUL = rb"\u0000"
 # How PostgreSQL and the two drivers say of a value that no column holds it, and `parse` of a
 # moment that is none.
@@ -186,7 +189,9 @@ class Fold:
         fresh = _fresh(connection, receipts.c.request_id, happened)
         if fresh:
             stored = [_normal(happened[request_id]) for request_id in fresh]
-            connection.exec_driver_sql(self._insert_receipts, [_columns(each) for each in stored])
+            connection.exec_driver_sql(
+                self._insert_receipts, [_receipt_row(each) for each in stored]
+            )
             self._add_up(connection, stored)
         fresh = _fresh(connection, decisions.c.id, decided)
         if fresh:
@@ -197,12 +202,14 @@ class Fold:
         sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(_SUMS))
         for each in stored:
             hour = each.created_at[:13]
-            total = sums[hour, each.key_id, each.basket, each.upstream, each.currency]
-            total[0] += 1
-            total[1] += each.input_tokens
-            total[2] += each.output_tokens
-            total[3] += each.cached_input_tokens
-            total[4] += each.cost
+            # The call counts for who answered, tokens and money for each who had a part.
+            sums[hour, each.key_id, each.basket, each.upstream, each.currency][0] += 1
+            for part in each.hops or (each,):
+                total = sums[hour, each.key_id, each.basket, part.upstream, each.currency]
+                total[1] += part.input_tokens
+                total[2] += part.output_tokens
+                total[3] += part.cached_input_tokens
+                total[4] += part.cost
         # In one order everywhere, so that two nodes on one database cannot deadlock.
         connection.execute(
             self._add_sums,
@@ -229,6 +236,12 @@ def _normal(receipt: Receipt) -> Receipt:
     if len(moment) == _MOMENT_LENGTH and moment.endswith("Z"):
         return receipt
     return msgspec.structs.replace(receipt, created_at=timestamp(parse(moment)))
+
+
+def _receipt_row(receipt: Receipt) -> tuple[Any, ...]:
+    hops = msgspec.json.encode(receipt.hops).decode() if receipt.hops else None
+    passed_over = msgspec.json.encode(receipt.passed_over).decode() if receipt.passed_over else None
+    return (*_columns(receipt), hops, passed_over)
 
 
 def _decision_row(decision: Decision) -> dict[str, Any]:

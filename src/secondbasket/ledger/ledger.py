@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping, Select, and_, func, literal, or_,
 
 from secondbasket.core.clock import timestamp
 from secondbasket.core.decision import Decision
-from secondbasket.core.receipt import Receipt
+from secondbasket.core.receipt import Hop, Receipt
 from secondbasket.core.usage import UsageGroup, UsageRow
 from secondbasket.ledger.fold import Fold
 from secondbasket.ledger.journal import Journal
@@ -54,7 +54,7 @@ class Ledger:
         await self.fold()
         query = select(receipts).where(receipts.c.request_id == request_id)
         found = await self._all(query)
-        return Receipt(**found[0]) if found else None
+        return _receipt(found[0]) if found else None
 
     async def rows(self, *, limit: int = 100, key_id: str | None = None) -> list[Receipt]:
         """The latest receipts, newest first."""
@@ -64,7 +64,7 @@ class Ledger:
         )
         if key_id is not None:
             query = query.where(receipts.c.key_id == key_id)
-        return [Receipt(**row) for row in await self._all(query.limit(limit))]
+        return [_receipt(row) for row in await self._all(query.limit(limit))]
 
     async def decisions(self, *, limit: int = 100, kind: str | None = None) -> list[Decision]:
         """The latest decisions, newest first."""
@@ -86,7 +86,8 @@ class Ledger:
         """Sums over [since, until), one row per group and currency, in the groups' order.
 
         Whole hours come from the hourly sums, the parts of an hour at either
-        end from the receipts themselves.
+        end from the receipts themselves. By upstream, the hourly sums tell what
+        each had a part in; a receipt as a whole belongs to who answered last.
         """
         await self.fold()
         source = _sums_between(since, until).subquery()
@@ -188,6 +189,20 @@ def _usage(row: RowMapping) -> UsageRow:
         found["hour"] += ":00:00.000Z"
     # PostgreSQL sums bigints to numerics.
     return UsageRow(**found | {name: int(found[name]) for name in _SUMS})
+
+
+_hops = msgspec.json.Decoder(tuple[Hop, ...])
+_passed_over = msgspec.json.Decoder(dict[str, str])
+
+
+def _receipt(row: RowMapping) -> Receipt:
+    found = dict(row)
+    hops, passed_over = found.pop("hops"), found.pop("passed_over")
+    return Receipt(
+        **found,
+        hops=() if hops is None else _hops.decode(hops),
+        passed_over={} if passed_over is None else _passed_over.decode(passed_over),
+    )
 
 
 def _decision(row: RowMapping) -> Decision:

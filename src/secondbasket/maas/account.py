@@ -5,17 +5,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from secondbasket.core.clock import timestamp
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.ids import new_id
 from secondbasket.core.key import Key
-from secondbasket.core.ports import UpstreamFacts, WireMeter
-from secondbasket.core.receipt import Operation, Outcome, Receipt
-from secondbasket.core.usage import Usage
+from secondbasket.core.ports import UpstreamFacts
+from secondbasket.core.receipt import Hop, Operation, Outcome, Receipt
 from secondbasket.errors import BasketError
+from secondbasket.maas.attempt import Attempt, milliseconds
 from secondbasket.maas.budgets import Reservation
 
 
 class Account:
-    """`record` gets the receipt and returns when it is durable (it does not await)."""
+    """`record` gets the receipt and returns when it is durable (it does not await).
+
+    `passed_over` is filled in by whoever chooses upstreams: name → why it was not asked.
+    """
 
     def __init__(
         self,
@@ -23,8 +27,9 @@ class Account:
         operation: Operation,
         key: Key,
         basket: str,
-        facts: UpstreamFacts,
-        reserve: Callable[[], Reservation],
+        currency: str,
+        data_class: DataClass,
+        reserve: Callable[[int], Reservation],
         record: Callable[[Receipt], None],
         streamed: bool,
     ) -> None:
@@ -32,8 +37,10 @@ class Account:
         self.created = time.time()
         self.key = key
         self.basket = basket
-        self.facts = facts
-        self.meter = WireMeter()
+        self.data_class = data_class
+        self.attempts: list[Attempt] = []
+        self.passed_over: dict[str, str] = {}
+        self._currency = currency
         self._operation = operation
         self._reserve = reserve
         self._reservation: Reservation | None = None
@@ -42,28 +49,50 @@ class Account:
         self._started = time.perf_counter()
         self._first_token_ms: float | None = None
 
-    def open(self) -> None:
-        """Set the money aside. Raises BudgetExceeded; whoever opens it must close or cancel it."""
-        self._reservation = self._reserve()
+    @property
+    def facts(self) -> UpstreamFacts:
+        """Of the upstream that is answering, or was asked last."""
+        return self.attempts[-1].facts
+
+    @property
+    def spent(self) -> int:
+        """What the attempts that have ended did cost, in nano-units."""
+        return sum(attempt.hop.cost for attempt in self.attempts if attempt.hop)
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was read or written for it so far."""
+        return any(attempt.hop and attempt.hop.usage.total_tokens for attempt in self.attempts)
+
+    def secure(self, most: int) -> None:
+        """Have money set aside for an attempt that can cost `most`. Raises BudgetExceeded.
+
+        Whoever secures an account must close or cancel it.
+        """
+        if self._reservation is None:
+            self._reservation = self._reserve(most)
+        else:
+            self._reservation.change(self.spent + most)
+
+    def begin(self, facts: UpstreamFacts, decision: str) -> Attempt:
+        """An upstream is about to be asked."""
+        attempt = Attempt(facts, decision, since=self._started)
+        self.attempts.append(attempt)
+        return attempt
 
     def first_token(self) -> None:
         """Mark the moment something of the answer came; only the first call counts."""
         if self._first_token_ms is None:
-            self._first_token_ms = self._elapsed_ms()
+            self._first_token_ms = milliseconds(self._started)
 
-    def _elapsed_ms(self) -> float:
-        return round((time.perf_counter() - self._started) * 1000, 3)
+    def close(self, outcome: Outcome, *, error: BasketError | None = None) -> Receipt:
+        """Settle the reservation at what was used, and write the receipt.
 
-    def close(
-        self,
-        outcome: Outcome,
-        usage: Usage,
-        *,
-        exact: bool = True,
-        error: BasketError | None = None,
-    ) -> Receipt:
-        """Settle the reservation at what was used, and write the receipt."""
-        facts = self.facts
+        Every attempt has ended by then, and there was at least one.
+        """
+        hops = tuple(attempt.hop for attempt in self.attempts if attempt.hop)
+        last = hops[-1]
+        alone = len(hops) == 1
         receipt = Receipt(
             request_id=self.request_id,
             created_at=timestamp(datetime.fromtimestamp(self.created, UTC)),
@@ -71,26 +100,31 @@ class Account:
             key_id=self.key.id,
             key_name=self.key.name,
             basket=self.basket,
-            upstream=facts.name,
-            model=facts.model,
-            digest=facts.digest,
-            engine=facts.engine,
-            chip=facts.chip,
-            provider=facts.provider,
-            law=facts.law,
+            upstream=last.upstream,
+            model=last.model,
+            digest=last.digest,
+            engine=last.engine,
+            chip=last.chip,
+            provider=last.provider,
+            law=last.law,
             outcome=outcome,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            cost=facts.price.cost(usage),
-            currency=facts.price.currency,
-            duration_ms=self._elapsed_ms(),
+            input_tokens=last.input_tokens if alone else _total(hops, "input_tokens"),
+            output_tokens=last.output_tokens if alone else _total(hops, "output_tokens"),
+            cached_input_tokens=(
+                last.cached_input_tokens if alone else _total(hops, "cached_input_tokens")
+            ),
+            cost=last.cost if alone else _total(hops, "cost"),
+            currency=self._currency,
+            duration_ms=milliseconds(self._started),
             first_token_ms=self._first_token_ms,
-            bytes_sent=self.meter.sent,
-            bytes_received=self.meter.received,
+            bytes_sent=last.bytes_sent if alone else _total(hops, "bytes_sent"),
+            bytes_received=last.bytes_received if alone else _total(hops, "bytes_received"),
             streamed=self._streamed,
-            usage_exact=exact,
+            usage_exact=all(hop.usage_exact for hop in hops),
             error=None if error is None else error.code,
+            data_class=self.data_class.label,
+            hops=() if alone and not self.passed_over else hops,
+            passed_over=self.passed_over,
         )
         try:
             self._record(receipt)
@@ -106,3 +140,7 @@ class Account:
     def _settle(self, cost: int) -> None:
         if self._reservation is not None:
             self._reservation.settle(cost)
+
+
+def _total(hops: tuple[Hop, ...], field: str) -> int:
+    return sum(getattr(hop, field) for hop in hops)

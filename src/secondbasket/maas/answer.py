@@ -4,28 +4,26 @@ It counts, measures the time to the first token, and writes the receipt before
 the last chunk is handed on: a door that has seen the end has a durable row.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import anyio
 
-from secondbasket.core.chat import Chunk
+from secondbasket.core.chat import ChatRequest, Chunk, CompletionRequest
 from secondbasket.core.receipt import Outcome, Receipt
-from secondbasket.core.usage import Usage
 from secondbasket.errors import BasketError, KeyRevoked, UpstreamBroken, UpstreamError
 from secondbasket.maas.account import Account
+from secondbasket.maas.failover import Relay
 from secondbasket.maas.in_flight import InFlight
 
-_COUNT_SECONDS = 2.0
 _MOST_HELD = 256
 
 
 class Answer:
     """Iterate it inside ``async with``; leaving early cancels the call and bills what was used.
 
-    Raises what the upstream raises. The block itself is ended by `abandon`,
+    Raises what the relay raises. The block itself is ended by `abandon`,
     and by `revoke` with KeyRevoked. `receipt` is set once the end (or the
     break) is on record.
     """
@@ -33,21 +31,18 @@ class Answer:
     def __init__(
         self,
         account: Account,
-        chunks: AsyncGenerator[Chunk, None],
+        relay: Relay[ChatRequest] | Relay[CompletionRequest],
         *,
         choices: int,
-        count_input: Callable[[], Awaitable[int | None]],
         in_flight: InFlight,
     ) -> None:
         self.account = account
         self.receipt: Receipt | None = None
-        self._chunks = chunks
+        self._relay = relay
+        self._chunks = relay.chunks()
         self._choices = choices
         self._finished: set[int] = set()
-        self._count_input = count_input
         self._in_flight = in_flight
-        self._usage: Usage | None = None
-        self._pieces = 0
         self._held: list[Chunk] = []
         self._closed = False
         self._revoked = False
@@ -61,7 +56,7 @@ class Answer:
         return self.receipt
 
     async def __aenter__(self) -> Self:
-        self.account.open()
+        await self._relay.open()
         self._scope.__enter__()
         self._in_flight.enter(self.account.key.id, self)
         return self
@@ -74,10 +69,11 @@ class Answer:
             try:
                 chunk = await anext(self._chunks)
             except StopAsyncIteration:
-                usage, exact = await self._counted()
-                self._close("completed", usage, exact=exact)
+                self._close("completed")
                 break
-            self._observe(chunk)
+            for choice in chunk.choices:
+                if choice.finish_reason is not None:
+                    self._finished.add(choice.index)
             if len(self._finished) < self._choices:
                 return chunk
             # Every choice has finished: what still comes is kept back until the row is written.
@@ -97,37 +93,9 @@ class Answer:
         self._revoked = True
         self._scope.cancel()
 
-    def _observe(self, chunk: Chunk) -> None:
-        if chunk.usage is not None:
-            self._usage = chunk.usage
-        for choice in chunk.choices:
-            if choice.text or choice.tool_calls or choice.reasoning:
-                self._pieces += 1
-                self.account.first_token()
-            if choice.finish_reason is not None:
-                self._finished.add(choice.index)
-
-    async def _counted(self) -> tuple[Usage, bool]:
-        """Tokens used so far, and whether the upstream itself counted them."""
-        if self._usage is not None:
-            return self._usage, True
-        counted = None
-        # An upstream that cannot say now does not keep the account open.
-        with anyio.move_on_after(_COUNT_SECONDS), suppress(BasketError):
-            counted = await self._count_input()
-        # A piece of text is at least one token: never bill more than was surely made.
-        return Usage(counted or 0, self._pieces), counted is not None and not self._pieces
-
-    def _close(
-        self,
-        outcome: Outcome,
-        usage: Usage,
-        *,
-        exact: bool,
-        error: BasketError | None = None,
-    ) -> None:
+    def _close(self, outcome: Outcome, *, error: BasketError | None = None) -> None:
         self._closed = True
-        self.receipt = self.account.close(outcome, usage, exact=exact, error=error)
+        self.receipt = self.account.close(outcome, error=error)
 
     async def __aexit__(
         self,
@@ -149,14 +117,16 @@ class Answer:
     async def _interrupted(self, error: BaseException | None) -> None:
         with suppress(BasketError):
             await self._chunks.aclose()
-        if isinstance(error, UpstreamError):
-            usage = self._usage or Usage(0, self._pieces)
-            exact = self._usage is not None or not self._pieces
-            self._close("upstream_failed", usage, exact=exact, error=error)
-        elif isinstance(error, BasketError) and not self._pieces:
+        if not await self._relay.interrupted():
+            self._cancel()
+        elif isinstance(error, UpstreamError):
+            self._close("upstream_failed", error=error)
+        elif isinstance(error, BasketError) and not self.account.used:
             # The request itself was at fault: nothing was made, nothing is owed.
-            self._closed = True
-            self.account.cancel()
+            self._cancel()
         else:
-            usage, exact = await self._counted()
-            self._close("revoked" if self._revoked else "client_closed", usage, exact=exact)
+            self._close("revoked" if self._revoked else "client_closed")
+
+    def _cancel(self) -> None:
+        self._closed = True
+        self.account.cancel()

@@ -45,7 +45,20 @@ class Budgets:
             if key.budget is not None:
                 self._require_room(key, key.budget, balance, amount)
             balance.reserved += amount
-        return Reservation(balance, amount, self._lock)
+        return Reservation(self, key, balance, amount)
+
+    def change(self, key: Key, balance: Balance, difference: int) -> None:
+        """Set `difference` more aside, or less where it is negative. Raises BudgetExceeded."""
+        with self._lock:
+            if difference > 0 and key.budget is not None:
+                self._require_room(key, key.budget, balance, difference)
+            balance.reserved += difference
+
+    def settle(self, balance: Balance, reserved: int, actual: int) -> None:
+        """Free what was set aside and keep what was spent."""
+        with self._lock:
+            balance.reserved -= reserved
+            balance.spent += actual
 
     def _require_room(self, key: Key, budget: int, balance: Balance, amount: int) -> None:
         if key.currency != self._currency:
@@ -74,23 +87,27 @@ class Budgets:
 
 
 class Reservation:
-    """Money set aside for one call, until it is settled."""
+    """Money set aside for one call, until it is settled. Used by that call alone."""
 
-    __slots__ = ("_balance", "_lock", "_open", "amount")
+    __slots__ = ("_balance", "_budgets", "_key", "_open", "amount")
 
-    def __init__(self, balance: Balance, amount: int, lock: threading.Lock) -> None:
+    def __init__(self, budgets: Budgets, key: Key, balance: Balance, amount: int) -> None:
         self.amount = amount
+        self._budgets = budgets
+        self._key = key
         self._balance = balance
-        self._lock = lock
         self._open = True
+
+    def change(self, amount: int) -> None:
+        """Hold `amount` from now on, at once or not at all. Raises BudgetExceeded."""
+        self._budgets.change(self._key, self._balance, amount - self.amount)
+        self.amount = amount
 
     def settle(self, actual: int) -> None:
         """Keep what the call did cost and free the rest; only the first call counts.
 
         More than was reserved is kept as well: it was used.
         """
-        with self._lock:
-            if self._open:
-                self._open = False
-                self._balance.reserved -= self.amount
-                self._balance.spent += actual
+        if self._open:
+            self._open = False
+            self._budgets.settle(self._balance, self.amount, actual)

@@ -10,9 +10,18 @@ import math
 import msgspec
 
 from secondbasket.core.chat import ChatRequest, Content, Message, TextPart
+from secondbasket.core.ports import UpstreamFacts
 from secondbasket.maas.joint import Joint, anchor_of
 
-__all__ = ["Joint", "prefilled", "replay"]
+__all__ = ["Joint", "prefilled", "replay", "rest_of"]
+
+
+def rest_of(
+    request: ChatRequest, facts: UpstreamFacts, delivered: str, written: int
+) -> ChatRequest:
+    """The request that has an upstream write what follows `delivered`, as it best can."""
+    way = prefilled if facts.prefill else replay
+    return way(request, delivered, written=written)
 
 
 def prefilled(request: ChatRequest, delivered: str, *, written: int = 0) -> ChatRequest:

@@ -68,7 +68,6 @@ class LocalModels:
         self._prices = prices
         self._law = law
         self._wishes = wishes
-        self._configured = frozenset(basket.name for basket in baskets)
         self._placing = anyio.Lock()
 
     async def serve_installed(self, names: Iterable[str]) -> None:
@@ -91,10 +90,12 @@ class LocalModels:
         it, and Conflict where a basket of the settings has its name.
         """
         name = record.name
-        if name in self._configured:
+        plan = self._baskets.planned(name)
+        if plan is not None and _upstream_name(name) not in plan.members:
             raise Conflict(
-                f"The basket {name} of basket.toml has this name.",
-                hint="Pull the model under another name with --name, or rename the basket.",
+                f"The basket {name} of basket.toml has this name, and the model is no part of it.",
+                hint=f"Pull the model under another name with --name, rename the basket, or name"
+                f" '{_upstream_name(name)}' in its upstreams.",
                 param="name",
             )
         async with self._placing:
@@ -137,9 +138,14 @@ class LocalModels:
     def _facts(self, spec: ReplicaSpec) -> UpstreamFacts:
         model = spec.model
         return UpstreamFacts(
-            name=f"local/{model.name}",
+            name=_upstream_name(model.name),
             provider=LOCAL,
             law=self._law,
+            vendor=LOCAL,
+            operator=LOCAL,
+            weights_origin=model.source,
+            licence=model.licence,
+            engine_family=spec.engine.name,
             model=model.name,
             task=model.task,
             digest=model.digest,
@@ -149,3 +155,7 @@ class LocalModels:
             modalities=model.shape.modalities if model.shape else ("text",),
             price=self._prices[model.task],
         )
+
+
+def _upstream_name(model: str) -> str:
+    return f"{LOCAL}/{model}"

@@ -132,7 +132,7 @@ def _status(stack: Stack, address: str) -> Status:
             BasketStatus(
                 basket.name,
                 basket.task,
-                any(upstream.ready() for upstream in basket.upstreams),
+                basket.ready(),
                 tuple(upstream.facts.name for upstream in basket.upstreams),
             )
             for basket in stack.baskets

@@ -14,8 +14,10 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from secondbasket.core.model import ModelTask
+from secondbasket.core.rules import Continuation, Routing
 
 MIB = 1024 * 1024
+LOCAL_PREFIX = "local/"
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -236,6 +238,22 @@ class EgressSettings(Section):
         return destinations
 
 
+class HealthSettings(Section):
+    """When an upstream counts as ill, and when it is tried again."""
+
+    failures_to_open: Count = Field(
+        default=5, description="Failures in a row after which an upstream is not asked for a while."
+    )
+    open_seconds: Seconds = Field(
+        default=1.0, description="How long that is at first; doubled with every failed trial."
+    )
+    longest_open_seconds: Seconds = Field(default=60.0, description="How long it is at most.")
+    probe_seconds: Seconds = Field(
+        default=15.0,
+        description="An upstream without traffic for so long is asked whether it answers.",
+    )
+
+
 class LogSettings(Section):
     """What the server says on standard error."""
 
@@ -247,25 +265,30 @@ class LogSettings(Section):
     )
 
 
-class UpstreamTable(Section):
-    """Something outside that answers over the OpenAI wire: ``[upstreams.NAME]``."""
+class ProviderTable(Section):
+    """An organisation whose API answers: ``[providers.NAME]``."""
 
+    kind: Literal["openai", "anthropic"] = Field(
+        default="openai",
+        description="The wire it speaks: 'openai' for any OpenAI-compatible API.",
+    )
     base_url: str = Field(
         pattern=r"^https?://", description="Address of its API, up to and including '/v1'."
     )
-    model: str = Field(description="The model's name over there.")
-    provider: str = Field(description="The organisation that controls it.")
-    law: str = Field(description="The law that organisation is under, such as 'US' or 'FR'.")
-    task: ModelTask = Field(default="chat", description="What the model is for.")
     api_key_env: str | None = Field(
-        default=None, description="Environment variable that holds the provider's key."
+        default=None, description="Environment variable that holds the key to it."
     )
-    api_key_file: Path | None = Field(
-        default=None, description="File that holds the provider's key."
+    api_key_file: Path | None = Field(default=None, description="File that holds the key to it.")
+    vendor: str = Field(default="", description="Who sells the answers; the table's name else.")
+    operator: str = Field(
+        default="", description="Who runs the machines, where that is not the vendor."
     )
-    context_tokens: Tokens = Field(description="Most tokens that one call may hold.")
-    price_input_per_million: PricePerMillion = Field(description="Price of tokens read.")
-    price_output_per_million: PricePerMillion = Field(description="Price of tokens written.")
+    law: str = Field(min_length=1, description="The law that controls it, such as 'US' or 'FR'.")
+    location: str = Field(default="", description="The country its machines stand in.")
+    terms: str = Field(default="", description="Where its terms are written down.")
+    connect_seconds: Seconds = Field(
+        default=5.0, description="How long it may take until a connection stands."
+    )
 
     @field_validator("api_key_file")
     @classmethod
@@ -275,11 +298,79 @@ class UpstreamTable(Section):
         return file
 
 
-class BasketTable(Section):
-    """A public model name and what answers behind it: ``[baskets.NAME]``."""
+class UpstreamTable(Section):
+    """A model at a provider: ``[upstreams.NAME]``."""
 
-    upstreams: Annotated[tuple[str, ...], Field(min_length=1, max_length=1)] = Field(
-        description="The upstream that answers, by its name under [upstreams]."
+    provider: str = Field(description="Who answers, by its name under [providers].")
+    model: str = Field(description="The model's name over there.")
+    task: ModelTask = Field(default="chat", description="What the model is for.")
+    weights_origin: str = Field(
+        default="", description="Who made the weights, as lint compares it; often a company."
+    )
+    licence: str = Field(default="", description="The licence of the weights.")
+    context_tokens: Tokens = Field(description="Most tokens that one call may hold.")
+    modalities: tuple[str, ...] = Field(
+        default=("text",), description="What it reads: text, image, audio, file."
+    )
+    price_input_per_million: PricePerMillion = Field(description="Price of tokens read.")
+    price_output_per_million: PricePerMillion = Field(description="Price of tokens written.")
+
+
+class BasketTable(Section):
+    """A public model name and what may answer behind it: ``[baskets.NAME]``."""
+
+    upstreams: Annotated[tuple[str, ...], Field(min_length=1, max_length=32)] = Field(
+        description="What may answer, in order of preference: names under [upstreams], and"
+        " 'local/MODEL' or 'local/MODEL@ENGINE' for models on this machine."
+    )
+    task: ModelTask | None = Field(
+        default=None, description="What it is for; that of its first upstream when not set."
+    )
+    routing: Routing = Field(
+        default="priority",
+        description="Who is asked first: as listed, by weight, the least busy, the fastest to the"
+        " first token as measured, or the cheapest.",
+    )
+    weights: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description="Shares of each upstream when routing is 'weighted'."
+    )
+    first_token_seconds: Seconds = Field(
+        default=60.0, description="How long an upstream may take until its first token."
+    )
+    idle_seconds: Seconds = Field(
+        default=30.0, description="How long a stream may pause between two tokens."
+    )
+    attempts: Annotated[int, Field(ge=1, le=32)] = Field(
+        default=4, description="Most upstreams that are asked for one request."
+    )
+    continuation: Continuation = Field(
+        default="prefill",
+        description="What becomes of a text stream that breaks: 'none' ends it with an error,"
+        " 'prefill' goes on with it where the next upstream truly can, 'replay' also asks others"
+        " to go on where it stopped.",
+    )
+    parity_floor: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="Least share of the parity evaluation that an upstream must pass to count.",
+    )
+    parity_max_age_days: Annotated[int, Field(gt=0), Unit("days")] = Field(
+        default=30, description="How old a parity measurement may be."
+    )
+
+    @field_validator("weights")
+    @classmethod
+    def _known_weights(cls, weights: dict[str, int], info: ValidationInfo) -> dict[str, int]:
+        for name in weights:
+            if name not in info.data.get("upstreams", ()):
+                raise ValueError(f"{name!r} is not among this basket's upstreams")
+        return weights
+
+
+class ProjectTable(Section):
+    """A project that keys belong to: ``[projects.NAME]``."""
+
+    data_class: Literal["public", "internal", "confidential", "secret"] = Field(
+        default="public", description="The least that the project's requests count as."
     )
 
 
@@ -296,12 +387,36 @@ class Settings(Section):
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     egress: EgressSettings = Field(default_factory=EgressSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    health: HealthSettings = Field(default_factory=HealthSettings)
+    projects: dict[str, ProjectTable] = Field(
+        default_factory=dict, description="Projects that keys belong to, by name."
+    )
+    providers: dict[str, ProviderTable] = Field(
+        default_factory=dict, description="Organisations whose APIs answer, by name."
+    )
     upstreams: dict[str, UpstreamTable] = Field(
-        default_factory=dict, description="Upstreams outside this machine, by name."
+        default_factory=dict, description="Models at providers, by name."
     )
     baskets: dict[str, BasketTable] = Field(
-        default_factory=dict, description="Public model names served by upstreams outside, by name."
+        default_factory=dict, description="Public model names over several upstreams, by name."
     )
+
+    @field_validator("upstreams")
+    @classmethod
+    def _know_providers(
+        cls, upstreams: dict[str, UpstreamTable], info: ValidationInfo
+    ) -> dict[str, UpstreamTable]:
+        known = info.data.get("providers", {})
+        for name, upstream in upstreams.items():
+            if name.startswith(LOCAL_PREFIX):
+                raise ValueError(f"upstream {name!r}: names in '{LOCAL_PREFIX}' are this machine's")
+            if upstream.provider not in known:
+                listed = ", ".join(sorted(known)) or "none"
+                raise ValueError(
+                    f"upstream {name!r} names the provider {upstream.provider!r};"
+                    f" providers are: {listed}"
+                )
+        return upstreams
 
     @field_validator("baskets")
     @classmethod
@@ -311,9 +426,10 @@ class Settings(Section):
         known = info.data.get("upstreams", {})
         for name, basket in baskets.items():
             for upstream in basket.upstreams:
-                if upstream not in known:
+                if upstream not in known and not upstream.startswith(LOCAL_PREFIX):
                     listed = ", ".join(sorted(known)) or "none"
                     raise ValueError(
-                        f"basket {name!r} names the upstream {upstream!r}; upstreams are: {listed}"
+                        f"basket {name!r} names the upstream {upstream!r}; upstreams are: {listed},"
+                        f" and {LOCAL_PREFIX}MODEL"
                     )
         return baskets

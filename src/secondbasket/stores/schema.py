@@ -46,6 +46,10 @@ receipts = Table(
     Column("streamed", Boolean, nullable=False),
     Column("usage_exact", Boolean, nullable=False),
     Column("error", Text),
+    Column("data_class", Text, nullable=False),
+    # JSON, and NULL for most: where one upstream answered alone and none was passed over.
+    Column("hops", Text),
+    Column("passed_over", Text),
     Index("receipts_by_time", "created_at"),
     Index("receipts_by_key", "key_id", "created_at"),
 )
@@ -100,6 +104,8 @@ keys = Table(
     Column("created_at", Text, nullable=False),
     Column("expires_at", Text),
     Column("revoked_at", Text),
+    Column("data_class", Text, nullable=False),
+    Column("project", Text),
 )
 
 sessions = Table(

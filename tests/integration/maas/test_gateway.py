@@ -13,6 +13,7 @@ from secondbasket.core.key import Key
 from secondbasket.core.money import Price
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.rules import BasketRules
 from secondbasket.egress.loopback import loopback_session
 from secondbasket.errors import (
     BudgetExceeded,
@@ -29,6 +30,7 @@ from secondbasket.maas.gateway import Gateway
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.upstreams.openai import OpenAIUpstream
 from secondbasket.stores.database import Database
+from tests.gateways import open_gateway
 from tests.scripted_upstream import Exchange, Script, delta, finish, scripted_upstream, usage
 
 pytestmark = pytest.mark.anyio
@@ -41,6 +43,9 @@ KEY = Key(
     currency="USD",
     created_at="2026-11-22T00:00:00.000Z",
 )
+
+
+RULES = BasketRules(first_token_seconds=1, idle_seconds=1)
 
 
 @dataclass
@@ -78,15 +83,14 @@ async def house(tmp_path: Path, script: Script) -> AsyncIterator[House]:
             base_url=upstream.base_url,
             api_key="provider-key",
             connect_seconds=2,
-            idle_seconds=2,
         )
 
         def record(receipt: Receipt) -> None:
             ledger.record(receipt)
             receipts.append(receipt)
 
-        gateway = Gateway(
-            baskets=Baskets([Basket("b", "chat", (scripted,))]),
+        gateway = open_gateway(
+            baskets=Baskets([Basket("b", "chat", (scripted,), rules=RULES)]),
             budgets=budgets,
             in_flight=in_flight,
             record=record,
@@ -107,7 +111,7 @@ def ask(*, stream: bool = True, n: int = 1) -> ChatRequest:
 
 async def run(home: House, request: ChatRequest) -> str:
     fold = Fold()
-    async with home.gateway.chat(KEY, request) as answer:
+    async with await home.gateway.chat(KEY, request) as answer:
         async for chunk in answer:
             fold.add(chunk)
     return "|".join(choice.text for choice in fold.choices())
@@ -136,7 +140,7 @@ async def test_the_end_is_not_handed_on_before_it_is_on_record(tmp_path: Path) -
             await exchange.event(event)
         await exchange.end_stream()
 
-    async with house(tmp_path, script) as home, home.gateway.chat(KEY, ask()) as answer:
+    async with house(tmp_path, script) as home, await home.gateway.chat(KEY, ask()) as answer:
         async for chunk in answer:
             ended = any(choice.finish_reason for choice in chunk.choices)
             assert bool(home.receipts) is ended or not chunk.choices
@@ -201,7 +205,6 @@ async def stall(exchange: Exchange) -> None:
         rubbish,
         false_success,
         no_end_of_events,
-        impossible_counts,
         server_error,
         redirected,
         stall,
@@ -219,6 +222,17 @@ async def test_whatever_breaks_is_an_error_and_the_books_balance(
         assert receipt.cost >= 0
         assert home.balanced()
         assert not len(home.in_flight)
+
+
+async def test_a_whole_answer_with_impossible_counts_is_billed_for_its_pieces(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, impossible_counts) as home:
+        assert await run(home, ask()) == "a"
+        (receipt,) = home.receipts
+        assert (receipt.outcome, receipt.output_tokens) == ("completed", 1)
+        assert not receipt.usage_exact
+        assert home.balanced()
 
 
 async def test_what_the_upstream_blames_the_caller_for_is_final_and_free(tmp_path: Path) -> None:
@@ -249,7 +263,7 @@ async def test_repeated_finishes_of_one_choice_do_not_hold_the_other(tmp_path: P
             await exchange.event(event)
         await exchange.end_stream()
 
-    async with house(tmp_path, script) as home, home.gateway.chat(KEY, ask(n=2)) as answer:
+    async with house(tmp_path, script) as home, await home.gateway.chat(KEY, ask(n=2)) as answer:
         async for chunk in answer:
             if any(choice.text == "b" for choice in chunk.choices):
                 more.set()
@@ -268,7 +282,7 @@ async def test_leaving_hangs_up_and_bills_what_came(tmp_path: Path) -> None:
             hung_up.set()
 
     async with house(tmp_path, script) as home:
-        async with home.gateway.chat(KEY, ask()) as answer:
+        async with await home.gateway.chat(KEY, ask()) as answer:
             async for _ in answer:
                 answer.abandon()
         await asyncio.wait_for(hung_up.wait(), 5)
@@ -282,7 +296,7 @@ async def test_leaving_hangs_up_and_bills_what_came(tmp_path: Path) -> None:
 async def test_a_revoked_key_ends_its_calls(tmp_path: Path) -> None:
     async with house(tmp_path, stall) as home:
         with pytest.raises(KeyRevoked):
-            async with home.gateway.chat(KEY, ask()) as answer:
+            async with await home.gateway.chat(KEY, ask()) as answer:
                 async for _ in answer:
                     home.in_flight.revoke(KEY.id)
         (receipt,) = home.receipts
@@ -297,7 +311,7 @@ async def test_a_refused_budget_reserves_nothing(tmp_path: Path) -> None:
             id=KEY.id, name="poor", role="user", budget=3, currency="USD", created_at=KEY.created_at
         )
         with pytest.raises(BudgetExceeded):
-            async with home.gateway.chat(poor, ask()):
+            async with await home.gateway.chat(poor, ask()):
                 pass
         assert home.balanced()
         assert not home.receipts
@@ -306,7 +320,7 @@ async def test_a_refused_budget_reserves_nothing(tmp_path: Path) -> None:
 
 async def test_an_answer_that_is_never_entered_holds_no_money(tmp_path: Path) -> None:
     async with house(tmp_path, server_error) as home:
-        home.gateway.chat(KEY, ask())
+        await home.gateway.chat(KEY, ask())
         assert home.balanced()
 
 

@@ -15,7 +15,7 @@ from secondbasket.core.model import ModelRecord
 from secondbasket.core.money import Price
 from secondbasket.egress.loopback import loopback_session
 from secondbasket.errors import Conflict, ModelNotFound
-from secondbasket.maas.baskets import Basket, Baskets
+from secondbasket.maas.baskets import BasketPlan, Baskets
 from secondbasket.maas.local_models import EngineWishes, LocalModels
 from secondbasket.models.registry import Registry
 from secondbasket.models.store import Store
@@ -24,7 +24,7 @@ from tests.integration.cloud.scripted_engine import SERVES, ScriptedEngine
 pytestmark = pytest.mark.anyio
 
 REFUSES = "import sys; sys.exit('no such weights')"
-CONFIGURED = Basket("far-away", "chat", ())
+CONFIGURED = BasketPlan("far-away", "chat", ("far",))
 
 
 def record(name: str) -> ModelRecord:
@@ -61,7 +61,8 @@ def _chips() -> Sequence[Chip]:
 @asynccontextmanager
 async def machine(tmp_path: Path, *programs: str) -> AsyncIterator[Machine]:
     registry = Registry(tmp_path / "manifests")
-    baskets = Baskets([CONFIGURED])
+    baskets = Baskets()
+    baskets.configure([CONFIGURED], [])
     async with (
         loopback_session() as session,
         Supervisor(logs=tmp_path, patience=Patience(pause=0.01)) as supervisor,
@@ -90,7 +91,7 @@ async def test_a_basket_of_the_settings_keeps_its_name(tmp_path: Path) -> None:
     async with machine(tmp_path, SERVES) as node:
         node.registry.add(record("far-away"))
         await node.local_models.serve_installed(["*"])
-        assert node.baskets.find("far-away") is CONFIGURED
+        assert node.baskets.find("far-away").upstreams == ()
         assert (
             "basket far-away of basket.toml has this name"
             in (node.local_models.unserved["far-away"])
@@ -98,7 +99,7 @@ async def test_a_basket_of_the_settings_keeps_its_name(tmp_path: Path) -> None:
         with pytest.raises(Conflict, match="has this name"):
             await node.local_models.serve(record("far-away"))
         await node.local_models.withdraw("far-away", 0)
-        assert node.baskets.find("far-away") is CONFIGURED
+        assert node.baskets.find("far-away").upstreams == ()
         assert not node.supervisor.replicas
 
 
@@ -110,7 +111,7 @@ async def test_a_model_whose_engine_failed_can_be_served_again(tmp_path: Path) -
                 await node.supervisor.changed.wait()
             again = await node.local_models.serve(record("one"))
             await again.wait_ready(20)
-        assert node.baskets.find("one").choose().ready()
+        assert node.baskets.find("one").ready()
         assert await node.local_models.serve(record("one")) is again
 
 
@@ -128,7 +129,7 @@ async def test_a_model_served_while_it_is_withdrawn_is_there_afterwards(tmp_path
         second = node.supervisor.replicas["one"]
         await second.wait_ready(20)
         assert second is not first
-        assert node.baskets.find("one").choose().ready()
+        assert node.baskets.find("one").ready()
         await node.local_models.withdraw("one", 0)
         with pytest.raises(ModelNotFound):
             node.baskets.find("one")

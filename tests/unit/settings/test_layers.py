@@ -46,7 +46,8 @@ def test_each_layer_beats_the_one_below_and_says_where_it_stands(tmp_path: Path)
         ("[egress]\nallow = ['http://x']", "egress.allow", 2, ""),
         ("[server]\ntrusted_proxies = ['proxy']", "server.trusted_proxies", 2, ""),
         ("[baskets.chat]\nupstreams = ['y']", "baskets", 1, ""),
-        ("[upstreams.a]\nmodle = 'm'", "upstreams.a.base_url", 1, "no default"),
+        ("[upstreams.a]\nmodle = 'm'", "upstreams.a.provider", 1, "no default"),
+        ("[providers.a]\nkind = 'else'", "providers.a.kind", 2, ""),
     ],
 )
 def test_a_mistake_in_the_file_names_key_and_line(
@@ -64,7 +65,8 @@ def test_a_mistake_in_the_file_names_key_and_line(
 def test_a_typo_inside_a_named_table_finds_its_neighbour(tmp_path: Path) -> None:
     write(
         tmp_path,
-        "[upstreams.far]\nbase_url='https://far.example/v1'\nmodel='m'\nprovider='p'\nlaw='FR'\n"
+        "[providers.p]\nbase_url='https://far.example/v1'\nlaw='FR'\n"
+        "[upstreams.far]\nmodel='m'\nprovider='p'\n"
         "context_tokens=1000\nprice_input_per_million=1\nprice_output_per_milion=2\n",
     )
     with pytest.raises(SettingsError) as caught:
@@ -112,15 +114,16 @@ def test_lists_and_tables_come_through_variables(tmp_path: Path) -> None:
         {
             "SECONDBASKET_SERVER_ALLOWED_HOSTS": "ai.example, ai.internal",
             "SECONDBASKET_DATABASE_URL": "",
-            "SECONDBASKET_UPSTREAMS": '{"far": {"base_url": "https://far.example/v1",'
-            '"model": "m", "provider": "Far", "law": "FR", "context_tokens": 8192,'
+            "SECONDBASKET_PROVIDERS": '{"Far": {"base_url": "https://far.example/v1","law": "FR"}}',
+            "SECONDBASKET_UPSTREAMS": '{"far": {'
+            '"model": "m", "provider": "Far", "context_tokens": 8192,'
             '"price_input_per_million": "0.1", "price_output_per_million": "0.3"}}',
             "SECONDBASKET_BASKETS": '{"chat": {"upstreams": ["far"]}}',
         },
     )
     assert loaded.settings.server.allowed_hosts == ("ai.example", "ai.internal")
     assert loaded.settings.database.url is None
-    assert loaded.settings.upstreams["far"].law == "FR"
+    assert loaded.settings.providers["Far"].law == "FR"
     assert loaded.settings.baskets["chat"].upstreams == ("far",)
     with pytest.raises(SettingsError, match="SECONDBASKET_BASKETS does not hold JSON"):
         read_settings(tmp_path, {"SECONDBASKET_BASKETS": "chat"})

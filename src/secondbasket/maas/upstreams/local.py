@@ -120,6 +120,11 @@ class LocalUpstream:
             answer = await http.plain("/v1/embeddings", body, meter)
         return decode_embedding_answer(answer, inputs=len(request.inputs))
 
+    async def probe(self) -> None:
+        """The supervisor watches its health; this only tells what it found."""
+        if not self.ready():
+            raise UpstreamUnavailable(f"The engine of '{self.facts.model}' is not ready.")
+
     async def count_input(self, request: ChatRequest | CompletionRequest) -> int | None:
         """Asks the engine to render and tokenize the prompt, as it would have read it."""
         unmetered = WireMeter()

@@ -34,16 +34,13 @@ class OpenAIUpstream:
         base_url: str,
         api_key: str | None,
         connect_seconds: float,
-        idle_seconds: float,
     ) -> None:
         self.facts = facts
         self._http = OpenAIHttp(
             session,
             base_url=base_url,
             api_key=api_key,
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=connect_seconds, sock_read=idle_seconds
-            ),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
         )
 
     def ready(self) -> bool:
@@ -67,3 +64,6 @@ class OpenAIUpstream:
         request: ChatRequest | CompletionRequest,  # noqa: ARG002 - the wire has no call to ask by
     ) -> int | None:
         return None
+
+    async def probe(self) -> None:
+        await self._http.reach("/models")

@@ -19,6 +19,7 @@ from secondbasket.wires.openai.errors import decode_error
 from secondbasket.wires.sse import EventDecoder
 
 _MAX_ERROR_BYTES = 64 * 1024
+_REACH_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
@@ -90,6 +91,18 @@ class OpenAIHttp:
                         yield chunk
                 if events.pending or not finished:
                     raise UpstreamBroken("The upstream's stream ended in the middle.")
+
+    async def reach(self, path: str) -> None:
+        """See that `path` is answered at all. Raises UpstreamError for silence and 5xx."""
+        with _translated():
+            async with self._session.get(
+                self._base_url + path,
+                headers=self._headers,
+                allow_redirects=False,
+                timeout=_REACH_TIMEOUT,
+            ) as reply:
+                if reply.status >= 500:
+                    raise UpstreamUnavailable(f"The upstream answers {reply.status}.")
 
     @asynccontextmanager
     async def _post(

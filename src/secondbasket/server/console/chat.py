@@ -96,14 +96,12 @@ def chat_routes(desk: Desk) -> list[BaseRoute]:
         session = await desk.signed_in(request)
         if request.method == "POST":
             return AnswerStream(
-                ports.gateway.chat(session.key, _decode(await request.body())),
+                await ports.gateway.chat(session.key, _decode(await request.body())),
                 base=request.scope["root_path"],
                 stall_seconds=ports.stall_seconds,
             )
         baskets = [
-            (basket.name, any(upstream.ready() for upstream in basket.upstreams))
-            for basket in ports.baskets
-            if basket.task == "chat"
+            (basket.name, basket.ready()) for basket in ports.baskets if basket.task == "chat"
         ]
         return desk.page(request, "chat.html", session=session, baskets=baskets)
 

@@ -141,7 +141,7 @@ class ChatCompletions(OpenAIRoute):
         body = await read_body(exchange.scope, exchange.receive, limit=ports.max_body_bytes)
         request = decode_chat_request(body)
         await generate(
-            ports.gateway.chat(key, request),
+            await ports.gateway.chat(key, request),
             request,
             encode_answer=encode_chat_answer,
             encoder=ChatStreamEncoder,
@@ -158,7 +158,7 @@ class Completions(OpenAIRoute):
         body = await read_body(exchange.scope, exchange.receive, limit=ports.max_body_bytes)
         request = decode_completion_request(body)
         await generate(
-            ports.gateway.complete(key, request),
+            await ports.gateway.complete(key, request),
             request,
             encode_answer=encode_completion_answer,
             encoder=CompletionStreamEncoder,

@@ -1,0 +1,101 @@
+"""One upstream's part in a call, while it runs: what it was asked for, made, and told."""
+
+import time
+
+from secondbasket.core.chat import Chunk
+from secondbasket.core.ports import UpstreamFacts, WireMeter
+from secondbasket.core.receipt import Hop, Outcome
+from secondbasket.core.usage import Usage
+from secondbasket.errors import BasketError
+
+
+class Attempt:
+    """`usage` is what the upstream last said it counted; `pieces` how many chunks had content.
+
+    `began` and `since` are readings of `time.perf_counter`: of this attempt,
+    and of the call it belongs to.
+    """
+
+    __slots__ = (
+        "_hop",
+        "began",
+        "decision",
+        "facts",
+        "first_token_ms",
+        "meter",
+        "pieces",
+        "since",
+        "usage",
+    )
+
+    def __init__(self, facts: UpstreamFacts, decision: str, *, since: float) -> None:
+        self.facts = facts
+        self.decision = decision
+        self.meter = WireMeter()
+        self.usage: Usage | None = None
+        self.pieces = 0
+        self.first_token_ms: float | None = None
+        self.since = since
+        self.began = time.perf_counter()
+        self._hop: Hop | None = None
+
+    @property
+    def hop(self) -> Hop | None:
+        """Its part of the receipt; None while it runs."""
+        return self._hop
+
+    def observe(self, chunk: Chunk) -> bool:
+        """Take one chunk into account; whether it holds anything of the answer itself."""
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        for choice in chunk.choices:
+            if choice.text or choice.tool_calls or choice.reasoning or choice.refusal:
+                self.pieces += 1
+                if self.first_token_ms is None:
+                    self.first_token_ms = milliseconds(self.began)
+                return True
+        return False
+
+    def fail(self, error: BasketError) -> None:
+        """It broke: what was used is what the upstream had told by then.
+
+        Without that, a piece of text is at least one token: never more than was surely made.
+        """
+        usage = Usage(0, self.pieces) if self.usage is None else self.usage
+        exact = self.usage is not None or not self.pieces
+        self.close("upstream_failed", usage, exact=exact, error=error)
+
+    def close(
+        self, outcome: Outcome, usage: Usage, *, exact: bool, error: BasketError | None = None
+    ) -> None:
+        """Put down how it ended; only the first call counts."""
+        if self._hop is not None:
+            return
+        facts = self.facts
+        self._hop = Hop(
+            upstream=facts.name,
+            decision=self.decision,
+            provider=facts.provider,
+            law=facts.law,
+            model=facts.model,
+            digest=facts.digest,
+            engine=facts.engine,
+            chip=facts.chip,
+            outcome=outcome,
+            error=None if error is None else error.code,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            usage_exact=exact,
+            cost=facts.price.cost(usage),
+            started_ms=round((self.began - self.since) * 1000, 3),
+            duration_ms=milliseconds(self.began),
+            first_token_ms=self.first_token_ms,
+            bytes_sent=self.meter.sent,
+            bytes_received=self.meter.received,
+        )
+
+
+def milliseconds(since: float) -> float:
+    """From a reading of `time.perf_counter` to now."""
+    return round((time.perf_counter() - since) * 1000, 3)
