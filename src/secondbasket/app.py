@@ -48,7 +48,15 @@ from secondbasket.models.registry import Registry
 from secondbasket.models.sources.options import PUBLIC_HUB, SourceOptions
 from secondbasket.models.store import Store
 from secondbasket.policy.destinations import DestinationRules, checked_url, destination_of
-from secondbasket.settings import LOCAL_PREFIX, ProviderTable, Settings, UpstreamTable
+from secondbasket.settings import (
+    LOCAL_PREFIX,
+    Commit,
+    Prepare,
+    ProviderTable,
+    Reload,
+    Settings,
+    UpstreamTable,
+)
 from secondbasket.stores.database import Database
 from secondbasket.stores.home import Home
 
@@ -76,6 +84,7 @@ class Stack:
     local_models: LocalModels
     model_desk: ModelDesk
     chips: Inventory
+    reload: Reload
 
     async def local_key(self) -> str:
         """The key of this machine's owner, kept in the home; made anew when it no longer works."""
@@ -109,10 +118,15 @@ class Stack:
 
 @asynccontextmanager
 async def open_stack(
-    settings: Settings, environment: Mapping[str, str], *, engines: bool
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    engines: bool,
+    reread: Callable[[], Settings],
 ) -> AsyncGenerator[Stack, None]:
     """The running stack. The home's lock is the caller's to hold.
 
+    `reread` reads the settings again as they were read before.
     `environment` is what pip's child starts with, and where the providers'
     keys are read from. Without `engines` no model is loaded: for commands that
     only look things up.
@@ -148,7 +162,10 @@ async def open_stack(
         )
 
         baskets = Baskets()
-        baskets.configure(_plans(settings), _outside(settings, door, environment))
+        reload = Reload(settings, reread, record=ledger.record_decision)
+        follow = _outside_baskets(baskets, door, environment)
+        follow(settings)()
+        reload.add(follow)
         health = Health(
             HealthRules(
                 failures_to_open=settings.health.failures_to_open,
@@ -226,6 +243,7 @@ async def open_stack(
                 drain_seconds=settings.engine.drain_seconds,
             ),
             chips=chips,
+            reload=reload,
         )
         background = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(background.cancel_scope.cancel)
@@ -253,12 +271,16 @@ def _forbidden(_data_class: DataClass, _facts: UpstreamFacts) -> str | None:
     return None
 
 
-def _door(settings: Settings, ledger: Ledger) -> Door:
+def _destinations(settings: Settings) -> DestinationRules:
     """What the operator's configuration names may be reached, wherever it lies."""
     inside = [destination_of(checked_url(f"http://{place}")) for place in settings.egress.allow]
     named = [destination_of(checked_url(table.base_url)) for table in settings.providers.values()]
+    return DestinationRules(inside, named=named)
+
+
+def _door(settings: Settings, ledger: Ledger) -> Door:
     return Door(
-        DestinationRules(inside, named=named),
+        _destinations(settings),
         ledger.record_decision,
         proxy=settings.egress.proxy,
         ca_bundle=settings.egress.ca_bundle,
@@ -325,18 +347,34 @@ def _task(settings: Settings, upstream: str) -> ModelTask:
     return "embedding" if model == settings.models.default_embedding else "chat"
 
 
-def _outside(settings: Settings, door: Door, environment: Mapping[str, str]) -> list[Upstream]:
-    """The upstreams of the settings file, reached through the door."""
-    kinds = load("secondbasket.upstreams", sorted({p.kind for p in settings.providers.values()}))
-    keys = {
-        name: _provider_key(name, table, environment) for name, table in settings.providers.items()
-    }
-    return [
-        _outside_upstream(
-            kinds[settings.providers[table.provider].kind], name, table, settings, door, keys
-        )
-        for name, table in settings.upstreams.items()
-    ]
+def _outside_baskets(baskets: Baskets, door: Door, environment: Mapping[str, str]) -> Prepare:
+    """Puts the baskets of the settings up, over upstreams that are reached through the door."""
+
+    def prepare(settings: Settings) -> Commit:
+        rules = _destinations(settings)
+        wires = sorted({provider.kind for provider in settings.providers.values()})
+        kinds = load("secondbasket.upstreams", wires)
+        keys = {
+            name: _provider_key(name, table, environment)
+            for name, table in settings.providers.items()
+        }
+
+        def commit() -> None:
+            door.follow(rules)
+            baskets.configure(
+                _plans(settings),
+                [
+                    _outside_upstream(
+                        kinds[settings.providers[table.provider].kind],
+                        *(name, table, settings, door, keys),
+                    )
+                    for name, table in settings.upstreams.items()
+                ],
+            )
+
+        return commit
+
+    return prepare
 
 
 def _outside_upstream(

@@ -178,7 +178,14 @@ async def _start(
     from secondbasket.cli.stack import run_stack
 
     configure("warning", loaded.settings.log.format)
-    await stack.enter_async_context(run_stack(loaded.settings, engines=engines, public=False))
+    await stack.enter_async_context(
+        run_stack(
+            loaded.settings,
+            engines=engines,
+            public=False,
+            reread=lambda: read_home().settings,
+        )
+    )
 
 
 async def _answers(connection: Connection) -> bool:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Operate": {
         "status": "Show what is running: baskets, engines, memory.",
+        "reload": "Have the running server read basket.toml again.",
         "settings": "Show every setting, its value, and where that came from.",
         "doctor": "Check this set-up, and say how to mend it.",
         "backup": "Write the home into one file.",

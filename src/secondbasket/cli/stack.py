@@ -20,7 +20,12 @@ def _ignore() -> None:
 
 @asynccontextmanager
 async def run_stack(
-    settings: Settings, *, engines: bool, public: bool, stop: Callable[[], None] = _ignore
+    settings: Settings,
+    *,
+    engines: bool,
+    public: bool,
+    reread: Callable[[], Settings],
+    stop: Callable[[], None] = _ignore,
 ) -> AsyncGenerator[tuple[Stack, str], None]:
     """The stack and its address, with its doors open; the home's lock is the caller's to hold.
 
@@ -36,7 +41,7 @@ async def run_stack(
         tcp = sockets.enter_context(listen_tcp(server.host, server.port)) if public else None
         address = "" if tcp is None else _address(settings, tcp.getsockname()[1])
         try:
-            async with open_stack(settings, os.environ, engines=engines) as stack:
+            async with open_stack(settings, os.environ, engines=engines, reread=reread) as stack:
                 door = admin_app(stack, address=address, stop=stop)
                 drain_seconds = settings.engine.drain_seconds
                 doors = [Listener(door, admin, drain_seconds=drain_seconds)]

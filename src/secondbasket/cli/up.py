@@ -3,6 +3,7 @@
 import gc
 import signal
 import time
+from collections.abc import Callable
 
 import anyio
 import click
@@ -12,7 +13,10 @@ from secondbasket.app import Stack
 from secondbasket.cli.home import read_home
 from secondbasket.cli.log import configure
 from secondbasket.cli.output import printable
+from secondbasket.cli.reload import summary
 from secondbasket.cli.stack import run_stack
+from secondbasket.core.reloaded import Reloaded
+from secondbasket.errors import BasketError
 from secondbasket.settings import Settings
 from secondbasket.stores.home import Home
 
@@ -41,25 +45,29 @@ def command(host: str | None, port: int | None, show_key: bool) -> None:
     """
     given = {"server.host": host, "server.port": port}
     flags = {key: value for key, value in given.items() if value is not None}
-    settings = read_home(flags).settings
+
+    def read() -> Settings:
+        return read_home(flags).settings
+
+    settings = read()
     configure(settings.log.level, settings.log.format)
     home = Home(settings.home)
     home.create()
     with home.lock("basket up"):
-        anyio.run(_serve, settings, show_key, backend_options={"use_uvloop": True})
+        anyio.run(_serve, settings, read, show_key, backend_options={"use_uvloop": True})
 
 
-async def _serve(settings: Settings, show_key: bool) -> None:
+async def _serve(settings: Settings, read: Callable[[], Settings], show_key: bool) -> None:
     started = time.perf_counter()
     stopping = anyio.Event()
     async with (
-        run_stack(settings, engines=True, public=True, stop=stopping.set) as (
+        run_stack(settings, engines=True, public=True, reread=read, stop=stopping.set) as (
             stack,
             address,
         ),
         anyio.create_task_group() as tasks,
     ):
-        tasks.start_soon(_await_signal, stopping)
+        tasks.start_soon(_await_signal, stopping, stack.reload)
         _settle_memory()
         await _greet(stack, address, show_key)
         tasks.start_soon(_tell_ready, stack, started)
@@ -78,10 +86,23 @@ def _settle_memory() -> None:
     gc.freeze()
 
 
-async def _await_signal(stopping: anyio.Event) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            stopping.set()
+async def _await_signal(stopping: anyio.Event, reload: Callable[[], Reloaded]) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for received in signals:
+            if received == signal.SIGHUP:
+                _reload(reload)
+            else:
+                stopping.set()
+
+
+def _reload(reload: Callable[[], Reloaded]) -> None:
+    """A bad file is told of and changes nothing."""
+    try:
+        reloaded = reload()
+    except BasketError as error:
+        click.echo(f"Not reloaded: {printable(str(error))}", err=True)
+    else:
+        click.echo(f"Reloaded. {printable(summary(reloaded))}", err=True)
 
 
 async def _greet(stack: Stack, address: str, show_key: bool) -> None:

@@ -86,6 +86,10 @@ class Door:
             self._sessions[purpose, base_url] = session
         return session
 
+    def follow(self, rules: DestinationRules) -> None:
+        """Judge by `rules` from now on; connections that stand are left alone."""
+        self.gate.rules = rules
+
     async def aclose(self) -> None:
         """Close every session."""
         while self._sessions:

@@ -42,7 +42,7 @@ def resolve_with_system(host: str, port: int) -> list[str]:
 
 
 class Gate:
-    """Decides by `rules`, tells `record` every decision that it has not told before.
+    """Decides by `rules` as set, tells `record` every decision that it has not told before.
 
     Its detail holds the purpose, the rule, and the address where one was
     judged. `record` is called on the event loop and on worker threads, and
@@ -58,7 +58,7 @@ class Gate:
         offline: bool,
         resolve: Resolve,
     ) -> None:
-        self._rules = rules
+        self.rules = rules
         self._record = record
         self._proxy = proxy
         self._offline = offline
@@ -67,7 +67,7 @@ class Gate:
         self._traffic: dict[Destination, Traffic] = {}
 
     def is_inside(self, destination: Destination) -> bool:
-        return self._rules.is_inside(destination)
+        return self.rules.is_inside(destination)
 
     def traffic(self, destination: Destination) -> Traffic:
         """The counter of one destination, from the first byte to now."""
@@ -112,7 +112,7 @@ class Gate:
         if destination == self._proxy:
             verdict = Verdict(True, "proxy")
         else:
-            verdict = self._rules.judge(destination, address)
+            verdict = self.rules.judge(destination, address)
         if not verdict.allowed:
             raise self.refusal(purpose, destination, verdict.rule, address)
         self._tell(purpose, destination, address, verdict)

@@ -114,6 +114,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         chips=chips,
         status=lambda: _status(stack, address),
         stop=stop,
+        reload=stack.reload,
     )
 
 

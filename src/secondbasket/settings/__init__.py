@@ -1,6 +1,7 @@
 """The settings: one frozen tree, read once. Only the composition root and the CLI import it."""
 
 from secondbasket.settings.layers import HOME_VARIABLE, Loaded, default_home, read_settings
+from secondbasket.settings.reload import Commit, Prepare, Reload
 from secondbasket.settings.tree import (
     LOCAL_PREFIX,
     BasketTable,
@@ -24,6 +25,7 @@ __all__ = [
     "HOME_VARIABLE",
     "LOCAL_PREFIX",
     "BasketTable",
+    "Commit",
     "DatabaseSettings",
     "EgressSettings",
     "EngineSettings",
@@ -33,9 +35,11 @@ __all__ = [
     "LogSettings",
     "ModelSettings",
     "OperatorSettings",
+    "Prepare",
     "PriceSettings",
     "ProjectTable",
     "ProviderTable",
+    "Reload",
     "ServerSettings",
     "Settings",
     "UpstreamTable",

@@ -200,7 +200,8 @@ async def house(
             ),
             health,
             budgets,
-            *servers,
+            servers[0],
+            servers[1],
             receipts,
         )
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from secondbasket.core.chip import Chip
+from secondbasket.core.reloaded import Reloaded
 from secondbasket.server.admin.door import route
 from secondbasket.server.admin.ports import AdminPorts
 from secondbasket.server.admin.words import Status, Stopping
@@ -23,8 +24,12 @@ def machine_routes(ports: AdminPorts) -> list[BaseRoute]:
         ports.stop()
         return Stopping(os.getpid())
 
+    async def reload(_request: Request) -> Reloaded:
+        return ports.reload()
+
     return [
         route("GET", "/admin/status", status),
+        route("POST", "/admin/reload", reload),
         route("GET", "/admin/chips", chips),
         route("POST", "/admin/stop", stop),
     ]

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from secondbasket.core.chip import Chip
+from secondbasket.core.reloaded import Reloaded
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.model_desk import ModelDesk
@@ -21,3 +22,4 @@ class AdminPorts:
     chips: Callable[[bool], Awaitable[Sequence[Chip]]]
     status: Callable[[], Status]
     stop: Callable[[], None]
+    reload: Callable[[], Reloaded]

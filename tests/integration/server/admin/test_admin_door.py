@@ -48,7 +48,9 @@ async def door(home: Path) -> AsyncIterator[Door]:
 
     async with home_session(place.admin_socket) as session:
         found = Door(Connection(session), place)
-        async with run_stack(settings, engines=False, public=False, stop=stop) as (stack, address):
+        async with run_stack(
+            settings, engines=False, public=False, stop=stop, reread=lambda: settings
+        ) as (stack, address):
             assert address == ""
             for number in range(3):
                 stack.ledger.record(receipt(request_id=f"req_{number}", key_id="key_1"))
@@ -64,7 +66,7 @@ async def test_the_socket_is_its_owners_alone_and_goes_with_the_stack(home: Path
     settings = read_settings(home, {}).settings
     socket = Home(home).admin_socket
     Home(home).create()
-    async with run_stack(settings, engines=False, public=False):
+    async with run_stack(settings, engines=False, public=False, reread=lambda: settings):
         assert stat.S_IMODE(socket.stat().st_mode) == 0o600
         async with home_session(socket) as session:
             assert (await Connection(session).status()).home == str(home)
