@@ -16,14 +16,16 @@ from typing import Any
 
 import anyio
 import msgspec
-from sqlalchemy import Column, Connection, delete, insert, select
+from sqlalchemy import Column, Connection, Select, bindparam, delete, select
 from sqlalchemy.exc import DataError
 
 from secondbasket.core.clock import parse, timestamp
 from secondbasket.core.decision import Decision
 from secondbasket.core.receipt import Receipt
 from secondbasket.errors import BasketError, InvalidRequest, StoreError
+from secondbasket.ledger.chain import Chain
 from secondbasket.ledger.journal import Entry, Journal, decode
+from secondbasket.ledger.seals import seal
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import decisions, journal_positions, receipts, rollups
 
@@ -36,9 +38,10 @@ _SEGMENTS_BEHIND = 2
 _MOMENT_LENGTH = len("2026-11-22T14:05:09.250Z")
 _ABOUT = ("hour", "key_id", "basket", "upstream", "currency")
 _SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
-_JSON = ("hops", "passed_over")  # the last columns
+# What is not a field of the receipt as it stands: JSON, then the entry of the chain.
+_MADE = ("hops", "passed_over", "seal")
 _columns: Callable[[Receipt], tuple[Any, ...]] = attrgetter(
-    *(column.name for column in receipts.c if column.name not in _JSON)
+    *(column.name for column in receipts.c if column.name not in _MADE)
 )
 _NUL = rb"\u0000"
 # How PostgreSQL and the two drivers say of a value that no column holds it, and `parse` of a
@@ -55,6 +58,7 @@ class Fold:
         self._journal = journal
         self._database = database
         self._batch_bytes = batch_bytes
+        self._chain = Chain(database)
         self._insert_receipts = database.insert_text(receipts)
         add = database.insert(rollups)
         self._add_sums = add.on_conflict_do_update(
@@ -127,9 +131,7 @@ class Fold:
     ) -> bool:
         """Fold some lines of the oldest segment that has any; True once `end` is reached."""
         segments = self._journal.segments
-        positions = {
-            row.segment: row.position for row in connection.execute(select(journal_positions))
-        }
+        positions = {row.segment: row.position for row in connection.execute(_POSITIONS)}
         for segment in segments:
             start = positions.get(segment.name, 0)
             lines = self._lines(segment, start, size)
@@ -186,17 +188,21 @@ class Fold:
                 happened.setdefault(entry.request_id, entry)
             else:
                 decided.setdefault(entry.id, entry)
-        fresh = _fresh(connection, receipts.c.request_id, happened)
+        if not happened and not decided:
+            return
+        # The chain's end comes first: whoever holds it is alone, so no two nodes can deadlock.
+        tail = self._chain.tail(connection)
+        new = [decided[id_] for id_ in _fresh(connection, _KNOWN_DECISIONS, decided)]
+        fresh = _fresh(connection, _KNOWN_RECEIPTS, happened)
         if fresh:
             stored = [_normal(happened[request_id]) for request_id in fresh]
-            connection.exec_driver_sql(
-                self._insert_receipts, [_receipt_row(each) for each in stored]
-            )
+            place = tail.sequence + len(new) + 1
+            rows = [_receipt_row(each, place) for each in stored]
+            connection.exec_driver_sql(self._insert_receipts, rows)
             self._add_up(connection, stored)
-        fresh = _fresh(connection, decisions.c.id, decided)
-        if fresh:
-            rows = [_decision_row(decided[id_]) for id_ in fresh]
-            connection.execute(insert(decisions), rows)
+            new.append(seal(rows))
+        if new:
+            tail.append(new)
 
     def _add_up(self, connection: Connection, stored: Iterable[Receipt]) -> None:
         sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(_SUMS))
@@ -210,12 +216,11 @@ class Fold:
                 total[2] += part.output_tokens
                 total[3] += part.cached_input_tokens
                 total[4] += part.cost
-        # In one order everywhere, so that two nodes on one database cannot deadlock.
         connection.execute(
             self._add_sums,
             [
                 dict(zip(_ABOUT, about, strict=True)) | dict(zip(_SUMS, total, strict=True))
-                for about, total in sorted(sums.items())
+                for about, total in sums.items()
             ],
         )
 
@@ -223,11 +228,21 @@ class Fold:
         connection.execute(self._set_position, {"segment": segment.name, "position": position})
 
 
-def _fresh(connection: Connection, column: Column[str], ids: Iterable[str]) -> list[str]:
+def _known(column: Column[str]) -> Select[str]:
+    return select(column).where(column.in_(bindparam("ids", expanding=True)))
+
+
+# Made once: making a query anew costs more than asking it.
+_KNOWN_RECEIPTS = _known(receipts.c.request_id)
+_KNOWN_DECISIONS = _known(decisions.c.id)
+_POSITIONS = select(journal_positions)
+
+
+def _fresh(connection: Connection, known: Select[str], ids: Iterable[str]) -> list[str]:
     """Those of `ids` that the table does not hold yet, in their order."""
     wanted = list(ids)
-    known = set(connection.scalars(select(column).where(column.in_(wanted)))) if wanted else set()
-    return [id_ for id_ in wanted if id_ not in known]
+    found = set(connection.scalars(known, {"ids": wanted})) if wanted else set()
+    return [id_ for id_ in wanted if id_ not in found]
 
 
 def _normal(receipt: Receipt) -> Receipt:
@@ -238,17 +253,10 @@ def _normal(receipt: Receipt) -> Receipt:
     return msgspec.structs.replace(receipt, created_at=timestamp(parse(moment)))
 
 
-def _receipt_row(receipt: Receipt) -> tuple[Any, ...]:
+def _receipt_row(receipt: Receipt, place: int) -> tuple[Any, ...]:
     hops = msgspec.json.encode(receipt.hops).decode() if receipt.hops else None
     passed_over = msgspec.json.encode(receipt.passed_over).decode() if receipt.passed_over else None
-    return (*_columns(receipt), hops, passed_over)
-
-
-def _decision_row(decision: Decision) -> dict[str, Any]:
-    row = msgspec.structs.asdict(decision)
-    row["at"] = timestamp(parse(decision.at))
-    row["detail"] = msgspec.json.encode(decision.detail).decode()
-    return row
+    return (*_columns(receipt), hops, passed_over, place)
 
 
 def _storable(entry: Entry) -> Entry:

@@ -11,13 +11,16 @@ from secondbasket.core.clock import timestamp
 from secondbasket.core.decision import Decision
 from secondbasket.core.receipt import Hop, Receipt
 from secondbasket.core.usage import UsageGroup, UsageRow
+from secondbasket.ledger.chain import BEGUN
 from secondbasket.ledger.fold import Fold
 from secondbasket.ledger.journal import Journal
+from secondbasket.ledger.seals import SEALED
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import decisions, receipts, rollups
 
 _HOUR_LENGTH = len("2026-11-22T14")
 _DAY_LENGTH = len("2026-11-22")
+_RECEIPT = [receipts.c[name] for name in Receipt.__struct_fields__]
 _SUMS = ("calls", "input_tokens", "output_tokens", "cached_input_tokens", "cost")
 
 
@@ -52,14 +55,14 @@ class Ledger:
     async def receipt(self, request_id: str) -> Receipt | None:
         """The receipt of one request, None when there is none."""
         await self.fold()
-        query = select(receipts).where(receipts.c.request_id == request_id)
+        query = select(*_RECEIPT).where(receipts.c.request_id == request_id)
         found = await self._all(query)
         return _receipt(found[0]) if found else None
 
     async def rows(self, *, limit: int = 100, key_id: str | None = None) -> list[Receipt]:
         """The latest receipts, newest first."""
         await self.fold()
-        query = select(receipts).order_by(
+        query = select(*_RECEIPT).order_by(
             receipts.c.created_at.desc(), receipts.c.request_id.desc()
         )
         if key_id is not None:
@@ -67,10 +70,13 @@ class Ledger:
         return [_receipt(row) for row in await self._all(query.limit(limit))]
 
     async def decisions(self, *, limit: int = 100, kind: str | None = None) -> list[Decision]:
-        """The latest decisions, newest first."""
+        """The latest decisions, newest first; what the chain says of itself only by its kind."""
         await self.fold()
-        query = select(decisions).order_by(decisions.c.at.desc(), decisions.c.id.desc())
-        if kind is not None:
+        columns = (decisions.c[name] for name in Decision.__struct_fields__)
+        query = select(*columns).order_by(decisions.c.at.desc(), decisions.c.id.desc())
+        if kind is None:
+            query = query.where(decisions.c.kind.not_in((BEGUN, SEALED)))
+        else:
             query = query.where(decisions.c.kind == kind)
         return [_decision(row) for row in await self._all(query.limit(limit))]
 

@@ -50,8 +50,11 @@ receipts = Table(
     # JSON, and NULL for most: where one upstream answered alone and none was passed over.
     Column("hops", Text),
     Column("passed_over", Text),
+    # The entry of the chain that covers this row.
+    Column("seal", BigInteger),
     Index("receipts_by_time", "created_at"),
     Index("receipts_by_key", "key_id", "created_at"),
+    Index("receipts_by_seal", "seal"),
 )
 
 # Sums per hour, kept in the same transaction as the rows they sum. A cost only adds up within
@@ -81,7 +84,33 @@ decisions = Table(
     Column("subject", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    # Their place in the chain: entry 1, 2, 3 …, the hash of the entry before, their own.
+    Column("sequence", BigInteger),
+    Column("previous", Text),
+    Column("hash", Text),
     Index("decisions_by_time", "at"),
+    Index("decisions_by_sequence", "sequence", unique=True),
+    Index("decisions_by_kind", "kind", "sequence"),
+)
+
+# One row: the last entry of the chain. Whoever writes the chain on holds it.
+chain_tail = Table(
+    "chain_tail",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+# What was signed of the chain: its first `size` entries, the last of which has `hash`.
+tree_heads = Table(
+    "tree_heads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Index("tree_heads_by_size", "size"),
 )
 
 # How far each journal segment that still lies on a disk has been folded, in bytes.
@@ -106,6 +135,8 @@ keys = Table(
     Column("revoked_at", Text),
     Column("data_class", Text, nullable=False),
     Column("project", Text),
+    # The id of the pepper that `hmac` was made under; empty until the home's own is known by one.
+    Column("pepper", Text, nullable=False),
 )
 
 sessions = Table(
