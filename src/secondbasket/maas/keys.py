@@ -217,6 +217,7 @@ class Keys:
 
 def _known(row: RowMapping | Mapping[str, Any]) -> _Known:
     fields = dict(row)
+    fields.pop("pepper", "")
     digest = bytes.fromhex(fields.pop("hmac"))
     key = Key(**fields)
     expires = None if key.expires_at is None else parse(key.expires_at).timestamp()
