@@ -4,7 +4,7 @@
 
     BasketError                      code, status, retryable, hint
     ├── InvalidRequest               400  the caller's request is wrong; final
-    │   ├── UnsupportedField         400  a field that would steer engine or route
+    │   ├── UnsupportedField         400  it steers engine or route, or no upstream's wire has it
     │   ├── ContextLengthExceeded    400  prompt larger than the context, with counts
     │   └── BodyTooLarge             413
     ├── AuthenticationFailed         401  no key, or a wrong one
@@ -19,10 +19,12 @@
     │   └── HomeInUse                409  another process holds the home
     ├── BudgetExceeded               429  the key's money is spent or reserved
     ├── UpstreamError                502  something that answers did not; retryable
-    │   ├── UpstreamUnavailable      503  refused, reset, not ready, overloaded
+    │   ├── UpstreamUnavailable      503  refused, reset, not ready, does not let us in
+    │   │   └── UpstreamLimited      503  asks us to slow down, perhaps until when
     │   ├── UpstreamTimeout          504
     │   ├── UpstreamBroken           502  malformed, truncated, died in mid-answer
     │   └── UpstreamRejected         4xx  the upstream blames the request; final
+    │       └── UpstreamRefused      400  its provider's content policy says no; final
     ├── EngineError                  503
     │   ├── EngineFailedToStart      503
     │   ├── EngineNotReady           503  starting, restarting, draining or stopped; retryable
@@ -75,13 +77,15 @@ class UnsupportedField(InvalidRequest):
 
 
 class ContextLengthExceeded(InvalidRequest):
-    """`input_tokens` were asked of a context of `context_tokens`."""
+    """`input_tokens` were asked of a context of `context_tokens`; 0: the upstream did not say."""
 
     code = "context_length_exceeded"
 
-    def __init__(self, *, input_tokens: int, context_tokens: int) -> None:
+    def __init__(self, *, input_tokens: int = 0, context_tokens: int = 0) -> None:
         super().__init__(
-            f"The prompt has {input_tokens} tokens; this model's context holds {context_tokens}.",
+            f"The prompt has {input_tokens} tokens; this model's context holds {context_tokens}."
+            if input_tokens and context_tokens
+            else "The prompt does not fit into this model's context.",
             hint="Shorten the prompt, or serve the model with a larger context.",
             param="messages",
         )
@@ -207,6 +211,12 @@ class UpstreamRejected(UpstreamError):
     code = "upstream_rejected"
     status = 400
     retryable = False
+
+
+class UpstreamRefused(UpstreamRejected):
+    """The provider's own policy refuses this content. Nobody else is asked in its place."""
+
+    code = "content_policy"
 
 
 class EngineError(BasketError):

@@ -176,6 +176,13 @@ class ChoiceDelta(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: Mapping[str, Any] | None = None
     finish_reason: FinishReason | None = None
 
+    @property
+    def has_content(self) -> bool:
+        """Whether it brings anything of the answer itself, its end aside."""
+        return bool(self.text or self.reasoning or self.refusal) or any(
+            call.id or call.name or call.arguments for call in self.tool_calls
+        )
+
 
 class Chunk(msgspec.Struct, frozen=True):
     """One step of an answer. `usage`, where given, counts the whole call so far."""

@@ -49,7 +49,7 @@ class Attempt:
         if chunk.usage is not None:
             self.usage = chunk.usage
         for choice in chunk.choices:
-            if choice.text or choice.tool_calls or choice.reasoning or choice.refusal:
+            if choice.has_content:
                 self.pieces += 1
                 if self.first_token_ms is None:
                     self.first_token_ms = milliseconds(self.began)

@@ -45,8 +45,6 @@ from secondbasket.maas.health import Health, UpstreamHealth
 from secondbasket.maas.routing import Route
 
 _COUNT_SECONDS = 2.0
-# A plain answer of an API comes in one piece, once all of it is written.
-_WHOLE_ANSWER_SECONDS = 600.0
 # Rather than fail, a call waits so long for an upstream that told when it can be asked again.
 _LONGEST_WAIT_SECONDS = 2.0
 
@@ -283,11 +281,11 @@ class Relay(Generic[Written]):
         try:
             async with aclosing(chunks):
                 async for chunk in self._paced(chunks, upstream.facts, attempt):
+                    step = chunk if joint is None else _joined(chunk, joint)
                     finished.update(each.index for each in chunk.choices if each.finish_reason)
                     if held is not None:
-                        held.append(chunk)
+                        held.append(step)
                         continue
-                    step = chunk if joint is None else _joined(chunk, joint)
                     delivered.add(step)
                     yield step
         except UpstreamError:
@@ -306,9 +304,7 @@ class Relay(Generic[Written]):
         Only the time that we wait counts, not what a slow reader takes.
         """
         rules = self._call.rules
-        whole = facts.host and not self._call.request.stream
-        left = _WHOLE_ANSWER_SECONDS if whole else rules.first_token_seconds
-        limit = left
+        left = limit = rules.first_token_seconds
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()

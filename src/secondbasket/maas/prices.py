@@ -12,8 +12,7 @@ _TEMPLATE_TOKENS = 512
 _MESSAGE_TOKENS = 32
 
 
-def worst_case(
-    price: Price,
+def most_usage(
     *,
     text_bytes: int,
     prompts: int,
@@ -21,8 +20,8 @@ def worst_case(
     answers: int,
     max_tokens: int | None,
     context_tokens: int,
-) -> int:
-    """The most one call can cost, in nano-units: what is reserved before it is made.
+) -> Usage:
+    """The most tokens one call can use.
 
     A token covers at least one byte of text, so the input is at most
     `text_bytes` tokens and what a chat template adds to each of the `prompts`
@@ -40,4 +39,43 @@ def worst_case(
             hint="Set max_tokens in the request, or context_tokens of the upstream.",
             param="max_tokens",
         )
-    return price.cost(Usage(input_tokens, answers * min(limits, default=0)))
+    return Usage(input_tokens, answers * min(limits, default=0))
+
+
+def worst_case(
+    price: Price,
+    *,
+    text_bytes: int,
+    prompts: int,
+    messages: int,
+    answers: int,
+    max_tokens: int | None,
+    context_tokens: int,
+) -> int:
+    """The most one call can cost, in nano-units: what is reserved before it is made.
+
+    Arguments and errors are those of `most_usage`.
+    """
+    return price.cost(
+        most_usage(
+            text_bytes=text_bytes,
+            prompts=prompts,
+            messages=messages,
+            answers=answers,
+            max_tokens=max_tokens,
+            context_tokens=context_tokens,
+        )
+    )
+
+
+def plausible(usage: Usage, most: Usage, *, wrote: bool = False) -> bool:
+    """Whether an upstream's count can be true, given the `most` that its call could use.
+
+    `wrote`: something of the answer came, which takes at least one token. What
+    cannot be true is no figure to bill: count it otherwise, and mark it inexact.
+    """
+    return (
+        0 <= usage.cached_input_tokens <= usage.input_tokens <= most.input_tokens
+        and 0 <= usage.output_tokens <= most.output_tokens
+        and not (wrote and usage.output_tokens == 0)
+    )

@@ -204,7 +204,6 @@ async def stall(exchange: Exchange) -> None:
         end_early,
         rubbish,
         false_success,
-        no_end_of_events,
         server_error,
         redirected,
         stall,
@@ -231,6 +230,15 @@ async def test_a_whole_answer_with_impossible_counts_is_billed_for_its_pieces(
         assert await run(home, ask()) == "a"
         (receipt,) = home.receipts
         assert (receipt.outcome, receipt.output_tokens) == ("completed", 1)
+        assert not receipt.usage_exact
+        assert home.balanced()
+
+
+async def test_what_comes_after_the_end_is_not_read(tmp_path: Path) -> None:
+    async with house(tmp_path, no_end_of_events) as home:
+        assert await run(home, ask()) == ""
+        (receipt,) = home.receipts
+        assert receipt.outcome == "completed"
         assert not receipt.usage_exact
         assert home.balanced()
 

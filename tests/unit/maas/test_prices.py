@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from secondbasket.core.money import Price
 from secondbasket.core.usage import Usage
 from secondbasket.errors import InvalidRequest
-from secondbasket.maas.prices import worst_case
+from secondbasket.maas.prices import most_usage, plausible, worst_case
 
 PRICE = Price(50_000_000, 200_000_000)
 
@@ -77,3 +77,28 @@ def test_no_call_within_its_bounds_costs_more_than_the_worst_case(
         context_tokens=context_tokens,
     )
     assert price.cost(usage) <= most
+
+
+MOST = most_usage(
+    text_bytes=100, prompts=1, messages=1, answers=1, max_tokens=50, context_tokens=4096
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "wrote", "believed"),
+    [
+        (Usage(100, 50), True, True),
+        (Usage(30, 0), False, True),
+        (Usage(30, 0), True, False),
+        (Usage(100, 51), True, False),
+        (Usage(10**6, 5), True, False),
+        (Usage(30, 5, 30), True, True),
+        (Usage(30, 5, 31), True, False),
+        (Usage(-1, 5), True, False),
+        (Usage(30, -5), True, False),
+    ],
+)
+def test_a_count_is_believed_only_within_what_the_call_could_use(
+    usage: Usage, wrote: bool, believed: bool
+) -> None:
+    assert plausible(usage, MOST, wrote=wrote) is believed

@@ -13,6 +13,9 @@ from secondbasket.errors import (
     BasketError,
     ContextLengthExceeded,
     UpstreamBroken,
+    UpstreamError,
+    UpstreamLimited,
+    UpstreamRefused,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -77,8 +80,58 @@ def test_a_count_that_cannot_be_is_broken(usage: str, count: int) -> None:
 
 
 def test_a_success_that_carries_an_error_is_an_error() -> None:
-    with pytest.raises(UpstreamBroken, match="overheated"):
+    with pytest.raises(UpstreamBroken):
         decode_chat_chunk(encoded({"error": {"message": "overheated"}}))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": "rate_limit_exceeded"}, UpstreamLimited),
+        ({"type": "overloaded_error"}, UpstreamLimited),
+        ({"type": "server_error", "code": None}, UpstreamError),
+        ({"code": 502}, UpstreamError),
+        ({"code": "invalid_api_key", "type": "invalid_request_error"}, UpstreamUnavailable),
+        ({"type": "invalid_request_error", "param": "n"}, UpstreamRejected),
+        ({"code": "content_filter"}, UpstreamRefused),
+        ({"code": "context_length_exceeded"}, ContextLengthExceeded),
+        ({"code": 17}, UpstreamBroken),
+        ("overheated", UpstreamBroken),
+        ({}, UpstreamBroken),
+    ],
+)
+def test_an_error_inside_a_success_is_told_by_its_code(
+    error: object, kind: type[BasketError]
+) -> None:
+    with pytest.raises(kind) as caught:
+        decode_chat_chunk(encoded({"error": error}))
+    assert type(caught.value) is kind
+
+
+def test_a_code_may_say_more_than_its_status() -> None:
+    def of(status: int, **error: object) -> BasketError:
+        return decode_error(status, encoded({"error": {"message": "m", **error}}))
+
+    assert type(of(400, code="model_not_found")) is UpstreamUnavailable
+    assert type(of(429, code="insufficient_quota")) is UpstreamUnavailable
+    assert type(of(400, code="content_policy_violation")) is UpstreamRefused
+    assert type(of(403, code=403, metadata={"flagged_input": "…"})) is UpstreamRefused
+    assert type(of(403, code=403)) is UpstreamUnavailable
+
+
+def test_only_what_the_caller_can_mend_is_told_in_the_upstreams_words() -> None:
+    for status in (401, 402, 403, 404, 409, 429, 451, 500, 503, 529):
+        error = decode_error(status, encoded({"error": {"message": "org-123 on host-7"}}))
+        assert "org-123" not in str(error)
+        assert error.retryable
+    assert "too long" in str(decode_error(422, encoded({"error": {"message": "too long"}})))
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"error":' * 100_000, b"\xff\xfe", b""])
+def test_hostile_error_bodies_are_read_by_their_status(body: bytes) -> None:
+    assert isinstance(decode_error(500, body), UpstreamError)
+    with pytest.raises(UpstreamBroken):
+        decode_chat_chunk(body)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from collections.abc import AsyncGenerator
 
-import aiohttp
-
 from secondbasket.core.chat import (
     ChatRequest,
     Chunk,
@@ -24,7 +22,9 @@ from secondbasket.wires.openai.embeddings import decode_embedding_answer, encode
 
 
 class OpenAIUpstream:
-    """Sends what it is asked as it is asked: plain calls plain, streams as streams."""
+    """Always asks for a stream, also where its caller waits for the whole answer: only a stream
+    shows in time that its upstream has died, and what it had written by then.
+    """
 
     def __init__(
         self,
@@ -40,19 +40,24 @@ class OpenAIUpstream:
             session,
             base_url=base_url,
             api_key=api_key,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds),
+            connect_seconds=connect_seconds,
         )
 
     def ready(self) -> bool:
         return True
 
     def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
-        body = encode_chat_request(request, model=self.facts.model, stream=request.stream)
-        return self._http.chunks("/chat/completions", body, decode_chat_chunk, meter)
+        body = encode_chat_request(request, model=self.facts.model, stream=True)
+        return self._http.chunks(
+            "/chat/completions", body, decode_chat_chunk, meter, choices=request.sampling.n
+        )
 
     def complete(self, request: CompletionRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
-        body = encode_completion_request(request, model=self.facts.model, stream=request.stream)
-        return self._http.chunks("/completions", body, decode_completion_chunk, meter)
+        body = encode_completion_request(request, model=self.facts.model, stream=True)
+        choices = request.sampling.n * len(request.prompts)
+        return self._http.chunks(
+            "/completions", body, decode_completion_chunk, meter, choices=choices
+        )
 
     async def embed(self, request: EmbeddingRequest, meter: WireMeter) -> EmbeddingAnswer:
         body = encode_embedding_request(request, model=self.facts.model)

@@ -108,7 +108,7 @@ def decode_chat_chunk(body: bytes) -> Chunk:
     """
     try:
         answer = _ANSWER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UpstreamBroken(f"The upstream's answer is not of its wire: {exc}.") from exc
     if answer.error is not None:
         raise decode_error_object(answer.error, status=None)

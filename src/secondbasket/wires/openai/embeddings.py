@@ -75,7 +75,7 @@ def decode_embedding_answer(body: bytes, *, inputs: int) -> EmbeddingAnswer:
         if answer.error is not None:
             raise decode_error_object(answer.error, status=None)
         vectors = [_floats(item.embedding) for item in sorted(answer.data, key=lambda v: v.index)]
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, struct.error) as exc:
+    except (msgspec.DecodeError, ValueError, RecursionError, struct.error) as exc:
         raise UpstreamBroken(f"The upstream's answer is not of its wire: {exc}.") from exc
     if len(vectors) != inputs or len({len(vector) for vector in vectors}) > 1:
         raise UpstreamBroken(f"The upstream sent {len(vectors)} vectors for {inputs} inputs.")

@@ -8,11 +8,9 @@ from secondbasket.errors import (
     BasketError,
     ContextLengthExceeded,
     UpstreamBroken,
-    UpstreamError,
-    UpstreamRejected,
-    UpstreamTimeout,
-    UpstreamUnavailable,
+    UpstreamRefused,
 )
+from secondbasket.wires.status import failure
 
 
 def encode_error(error: BasketError) -> bytes:
@@ -43,43 +41,83 @@ class _Failure(msgspec.Struct):
     error: dict[str, Any] | str | None = None
 
 
-def decode_error(status: int, body: bytes) -> BasketError:
+# What the `code` or `type` of an error says more exactly than its status does, and all that an
+# error inside an answer that began as a success has to go by.
+_STATUS = {
+    "account_deactivated": 401,
+    "api_error": 500,
+    "authentication_error": 401,
+    "billing_hard_limit_reached": 402,
+    "billing_not_active": 402,
+    "engine_overloaded_error": 503,
+    "exceeded_current_quota_error": 402,
+    "insufficient_quota": 402,
+    "internal_error": 500,
+    "internal_server_error": 500,
+    "invalid_api_key": 401,
+    "invalid_request_error": 400,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "overloaded_error": 529,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "server_error": 500,
+    "service_unavailable": 503,
+    "timeout_error": 504,
+    "unavailable_error": 503,
+    "unsupported_country_region_territory": 403,
+}
+_SHARPER = frozenset(name for name, status in _STATUS.items() if 400 < status < 500)
+_REFUSALS = frozenset(
+    {"content_filter", "content_policy_violation", "moderation_blocked", "safety_violations"}
+)
+_OVERFLOWS = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+
+
+def decode_error(status: int, body: bytes, *, retry_after: float | None = None) -> BasketError:
     """What an upstream's error answer means to us: final, or worth asking somebody else."""
     try:
-        failure = msgspec.json.decode(body, type=_Failure).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        failure = None
-    return decode_error_object(failure or f"HTTP {status}", status=status)
+        error = msgspec.json.decode(body, type=_Failure).error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        error = None
+    return decode_error_object(error or {}, status=status, retry_after=retry_after)
 
 
-def decode_error_object(error: dict[str, Any] | str, *, status: int | None) -> BasketError:
+def decode_error_object(
+    error: dict[str, Any] | str, *, status: int | None, retry_after: float | None = None
+) -> BasketError:
     """`status` is None where the error came inside an answer that began as a success."""
     if isinstance(error, str):
         error = {"message": error}
-    told = str(error.get("message", "no message"))[:2000]
-    if status is None:
-        code = error.get("code")
-        status = code if isinstance(code, int) else None
-    if error.get("type") == "exceed_context_size_error":
+    told = error.get("message")
+    told = told if isinstance(told, str) else ""
+    names = [name for name in (error.get("code"), error.get("type")) if isinstance(name, str)]
+    if not _OVERFLOWS.isdisjoint(names):
         return ContextLengthExceeded(
             input_tokens=_count(error.get("n_prompt_tokens")),
             context_tokens=_count(error.get("n_ctx")),
         )
-    if status is None:
-        return UpstreamBroken(f"The upstream failed in its answer: {told}")
-    if status in (408, 504):
-        return UpstreamTimeout(f"The upstream gave up waiting: {told}")
-    if status in (429, 503, 529):
-        return UpstreamUnavailable(f"The upstream is not taking calls now: {told}")
-    if status in (401, 402, 403, 404):
-        # The caller cannot mend our credentials or our configuration: somebody else may answer.
-        return UpstreamUnavailable(
-            f"The upstream does not let us in (HTTP {status}).",
-            hint="Check its key, model and base_url in basket.toml.",
+    if not _REFUSALS.isdisjoint(names) or _flagged(error):
+        return UpstreamRefused(
+            "The provider's content policy refuses this request.",
+            hint="Change the request; no other provider is asked in its place.",
         )
-    if 400 <= status < 500:
-        return UpstreamRejected(f"The upstream refused the request: {told}")
-    return UpstreamError(f"The upstream failed (HTTP {status}): {told}")
+    for name in names:
+        if name in _SHARPER or (status is None and name in _STATUS):
+            return failure(_STATUS[name], told, retry_after=retry_after)
+    code = error.get("code")
+    if status is None and isinstance(code, int) and 400 <= code < 600:
+        status = code
+    if status is None:
+        return UpstreamBroken("The upstream failed in its answer.")
+    return failure(status, told, retry_after=retry_after)
+
+
+def _flagged(error: dict[str, Any]) -> bool:
+    """Whether a router says that its moderation stopped the request (its HTTP status is 403)."""
+    metadata = error.get("metadata")
+    return isinstance(metadata, dict) and "flagged_input" in metadata
 
 
 def _count(value: object) -> int:
