@@ -64,17 +64,22 @@ def basket(home: Path, *arguments: str) -> Any:
 
 @contextmanager
 def running(
-    home: Path, *, settings: Mapping[str, str] | None = None, under: Sequence[str] = ()
+    home: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    under: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[Running]:
     """`basket up` on `home`, ready; stopped by SIGTERM at the end, which must end it cleanly.
 
-    `settings` are environment variables; `under` is a command that runs it, such as strace.
+    `settings` are environment variables; `under` is a command that runs it, such as strace;
+    `options` are more options of `basket up`.
     """
     port = free_port()
     log = home / "test-server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*under, BASKET, "up", "--port", str(port)],
+            [*under, BASKET, "up", "--port", str(port), *options],
             env=environment(home, **(settings or {})),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -1,12 +1,13 @@
 """Running the stack in this process: for as long as `basket up`, or as short as one command."""
 
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 
 import anyio
 
 from secondbasket.app import Stack, open_stack
+from secondbasket.cli.stand_ins import StandIns
 from secondbasket.server.app import admin_app, public_app
 from secondbasket.server.listen import listen_tcp, listen_unix
 from secondbasket.server.serve import Listener
@@ -26,12 +27,14 @@ async def run_stack(
     public: bool,
     reread: Callable[[], Settings],
     stop: Callable[[], None] = _ignore,
+    stand_ins: bool = False,
 ) -> AsyncGenerator[tuple[Stack, str], None]:
     """The stack and its address, with its doors open; the home's lock is the caller's to hold.
 
     The admin door is on the home's socket, the others on TCP when `public`;
     the address is empty else. `stop` is called when somebody asks this process
-    to end. Raises PortInUse before anything else is started.
+    to end. `stand_ins` adds two vendors that are none. Raises PortInUse before
+    anything else is started.
     """
     server = settings.server
     admin_socket = Home(settings.home).admin_socket
@@ -40,8 +43,13 @@ async def run_stack(
         sockets.callback(admin_socket.unlink, missing_ok=True)
         tcp = sockets.enter_context(listen_tcp(server.host, server.port)) if public else None
         address = "" if tcp is None else _address(settings, tcp.getsockname()[1])
+        environment: Mapping[str, str] = os.environ
+        vendors = StandIns(sockets) if stand_ins else None
+        if vendors is not None:
+            settings, environment = vendors.configured(settings), vendors.environment(environment)
+            reread = vendors.configuring(reread)
         try:
-            async with open_stack(settings, os.environ, engines=engines, reread=reread) as stack:
+            async with open_stack(settings, environment, engines=engines, reread=reread) as stack:
                 door = admin_app(stack, address=address, stop=stop)
                 drain_seconds = settings.engine.drain_seconds
                 doors = [Listener(door, admin, drain_seconds=drain_seconds)]
@@ -56,6 +64,8 @@ async def run_stack(
                             trusted_proxies=server.trusted_proxies,
                         )
                     )
+                if vendors is not None:
+                    doors += vendors.doors(stack)
                 async with anyio.create_task_group() as tasks:
                     for each in doors:
                         tasks.start_soon(each.run)

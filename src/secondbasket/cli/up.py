@@ -15,6 +15,7 @@ from secondbasket.cli.log import configure
 from secondbasket.cli.output import printable
 from secondbasket.cli.reload import summary
 from secondbasket.cli.stack import run_stack
+from secondbasket.cli.stand_ins import BASKET
 from secondbasket.core.reloaded import Reloaded
 from secondbasket.errors import BasketError
 from secondbasket.settings import Settings
@@ -28,6 +29,12 @@ Try it:
 "content": "Name the capital of France."}}]}}'
 """
 
+_STAND_INS = f"""\
+Two stand-in vendors answer on this machine, for practice: one declared under US law, one under
+EU law. The model '{BASKET}' has both behind it. Cut one, and see who answers:
+  basket drill --cut law:US --basket {BASKET}
+"""
+
 
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
@@ -37,7 +44,12 @@ Try it:
     default=True,
     help="Print the local key at start; hide it where others read what is printed.",
 )
-def command(host: str | None, port: int | None, show_key: bool) -> None:
+@click.option(
+    "--stand-ins",
+    is_flag=True,
+    help="Add two vendors for practice, one under US law and one under EU law, on this machine.",
+)
+def command(host: str | None, port: int | None, show_key: bool, stand_ins: bool) -> None:
     """Serve the API and the console, in the foreground.
 
     Ends on Ctrl-C and on SIGTERM, once the answers under way are written or engine.drain_seconds
@@ -54,22 +66,30 @@ def command(host: str | None, port: int | None, show_key: bool) -> None:
     home = Home(settings.home)
     home.create()
     with home.lock("basket up"):
-        anyio.run(_serve, settings, read, show_key, backend_options={"use_uvloop": True})
+        anyio.run(_serve, settings, read, show_key, stand_ins, backend_options={"use_uvloop": True})
 
 
-async def _serve(settings: Settings, read: Callable[[], Settings], show_key: bool) -> None:
+async def _serve(
+    settings: Settings, read: Callable[[], Settings], show_key: bool, stand_ins: bool
+) -> None:
     started = time.perf_counter()
     stopping = anyio.Event()
     async with (
-        run_stack(settings, engines=True, public=True, reread=read, stop=stopping.set) as (
-            stack,
-            address,
-        ),
+        run_stack(
+            settings,
+            engines=True,
+            public=True,
+            reread=read,
+            stop=stopping.set,
+            stand_ins=stand_ins,
+        ) as (stack, address),
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(_await_signal, stopping, stack.reload)
         _settle_memory()
         await _greet(stack, address, show_key)
+        if stand_ins:
+            click.echo(_STAND_INS)
         tasks.start_soon(_tell_ready, stack, started)
         await stopping.wait()
         click.echo("Stopping: answers under way may end.", err=True)

@@ -4,6 +4,7 @@ Every call of the product goes through here, whichever door it came by.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import anyio
 import msgspec
@@ -24,7 +25,7 @@ from secondbasket.egress.traffic import Traffic, current_traffic
 from secondbasket.errors import BasketError, InvalidRequest, KeyRevoked, UpstreamError
 from secondbasket.maas.account import Account
 from secondbasket.maas.answer import Answer
-from secondbasket.maas.baskets import Baskets
+from secondbasket.maas.baskets import Basket
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.continuation import rest_of
 from secondbasket.maas.failover import Asked, Call, Relay, embed
@@ -40,6 +41,14 @@ Classify = Callable[[Key, Request, DataClass], Awaitable[DataClass]]
 """The class of a request: never lower than its key's, than the one given, or than what it holds."""
 Forbidden = Callable[[DataClass, UpstreamFacts], str | None]
 """The rule that forbids an upstream to see data of a class; None where it may."""
+
+
+class Finder(Protocol):
+    """Knows what answers behind a public name: the baskets in force."""
+
+    def find(self, name: str, task: ModelTask | None = None) -> Basket:
+        """Raises ModelNotFound, InvalidRequest."""
+        ...
 
 
 class _Size(msgspec.Struct, frozen=True):
@@ -61,7 +70,7 @@ class Gateway:
     def __init__(
         self,
         *,
-        baskets: Baskets,
+        baskets: Finder,
         budgets: Budgets,
         in_flight: InFlight,
         record: Callable[[Receipt], None],
