@@ -26,6 +26,7 @@ from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.budgets import Budgets
+from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.sessions import Sessions
@@ -41,6 +42,7 @@ from tests.scripted_upstream import Exchange, delta, finish, scripted_upstream, 
 MIB = 1024**2
 DIGEST = "sha256:b179c952" + "0d" * 28
 MODEL = "smollm2-135m-instruct"
+PAIR = "assistant"
 
 CHIP = Chip(
     id="cpu0",
@@ -125,6 +127,36 @@ FAILED = ModelView(
 )
 
 
+FACTS = UpstreamFacts(
+    name="scripted",
+    provider="this machine",
+    law="local",
+    model=MODEL,
+    task="chat",
+    digest=DIGEST,
+    engine="xllamacpp 2026.10.11549",
+    chip="cpu0",
+    context_tokens=8192,
+    price=Price(input_per_million=50_000_000, output_per_million=200_000_000),
+)
+SPARE_FACTS = UpstreamFacts(
+    name="spare",
+    provider="example",
+    law="FR",
+    model="example-large",
+    task="chat",
+    vendor="Example SA",
+    operator="Example Hosting",
+    location="DE",
+    weights_origin="Example SA",
+    licence="Apache-2.0",
+    host="api.example.com",
+    prefill=True,
+    context_tokens=32_768,
+    price=Price(input_per_million=200_000_000, output_per_million=600_000_000),
+)
+
+
 @dataclass
 class ScriptedModel:
     """Says `pieces` one by one, then waits for `released`, then tells its usage and ends."""
@@ -163,13 +195,18 @@ class ScriptedModel:
 
 @dataclass
 class Console:
-    """The running console and what a test turns on it. `models` and `chips` may be replaced."""
+    """The running console and what a test turns on it. `models` and `chips` may be replaced.
+
+    `model` alone stands behind MODEL; behind PAIR, `spare` stands after it.
+    """
 
     url: str
     keys: Keys
     ledger: Ledger
     baskets: Baskets
     model: ScriptedModel
+    spare: ScriptedModel
+    health: Health
     admin: tuple[Key, str]
     recorded: asyncio.Event = field(default_factory=asyncio.Event)
     models: Sequence[ModelView] = (SERVING,)
@@ -188,14 +225,16 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
     in_flight = InFlight()
     keys.on_revoked(in_flight.revoke)
     baskets = Baskets()
-    model = ScriptedModel()
+    health = Health()
     listening = listen_tcp("127.0.0.1", 0)
     console = Console(
         url=f"http://127.0.0.1:{listening.getsockname()[1]}/console",
         keys=keys,
         ledger=ledger,
         baskets=baskets,
-        model=model,
+        model=ScriptedModel(),
+        spare=ScriptedModel(),
+        health=health,
         admin=await keys.create(by=None, name="Ada at the office", role="admin"),
     )
 
@@ -204,6 +243,9 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
 
     async def answer(exchange: Exchange) -> None:
         await console.model.answer(exchange)
+
+    async def answer_too(exchange: Exchange) -> None:
+        await console.spare.answer(exchange)
 
     def record(receipt: Receipt) -> None:
         ledger.record(receipt)
@@ -216,7 +258,9 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         keys=keys,
         sessions=Sessions(database, keys, pepper=pepper),
         ledger=ledger,
-        gateway=open_gateway(baskets=baskets, budgets=budgets, in_flight=in_flight, record=record),
+        gateway=open_gateway(
+            baskets=baskets, budgets=budgets, in_flight=in_flight, record=record, health=health
+        ),
         baskets=baskets,
         models=models,
         chips=chips,
@@ -228,29 +272,18 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
     listener = Listener(app, listening, drain_seconds=1)
     async with (
         scripted_upstream(answer) as upstream,
+        scripted_upstream(answer_too) as other,
         loopback_session() as session,
         anyio.create_task_group() as group,
     ):
-        facts = UpstreamFacts(
-            name="scripted",
-            provider="this machine",
-            law="local",
-            model=MODEL,
-            task="chat",
-            digest=DIGEST,
-            engine="xllamacpp 2026.10.11549",
-            chip="cpu0",
-            context_tokens=8192,
-            price=Price(input_per_million=50_000_000, output_per_million=200_000_000),
+        first = OpenAIUpstream(
+            FACTS, session, base_url=upstream.base_url, api_key=None, connect_seconds=5
         )
-        answering = OpenAIUpstream(
-            facts,
-            session,
-            base_url=upstream.base_url,
-            api_key=None,
-            connect_seconds=5,
+        second = OpenAIUpstream(
+            SPARE_FACTS, session, base_url=other.base_url, api_key=None, connect_seconds=5
         )
-        baskets.put(Basket(MODEL, "chat", (answering,)))
+        baskets.put(Basket(MODEL, "chat", (first,)))
+        baskets.put(Basket(PAIR, "chat", (first, second)))
         group.start_soon(listener.run)
         try:
             yield console

@@ -5,7 +5,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import sign_in
-from tests.browser.scripted_console import MODEL, Console, ScriptedModel
+from tests.browser.scripted_console import MODEL, PAIR, Console, ScriptedModel
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,7 @@ async def test_an_answer_streams_and_shows_its_receipt(signed_in: Page, console:
     await expect(answer).to_have_attribute("aria-busy", "false")
     summary = answer.locator("details.receipt summary")
     # 26 tokens at 0.05 and 3 at 0.20 USD a million.
-    await expect(summary).to_contain_text(f"{MODEL} · 3 tokens")
+    await expect(summary).to_contain_text("scripted · 3 tokens")
     await expect(summary).to_contain_text("0.0000019 USD")
     await expect(signed_in.locator("#progress")).to_contain_text("The answer is complete.")
     await summary.click()
@@ -195,7 +195,8 @@ async def test_thinking_is_kept_apart_from_the_answer(signed_in: Page, console: 
 async def test_without_a_model_the_page_teaches_how_to_get_one(
     page: Page, console: Console
 ) -> None:
-    console.baskets.remove(MODEL)
+    for basket in (MODEL, PAIR):
+        console.baskets.remove(basket)
     await sign_in(page, console, console.admin[1])
     await expect(page.get_by_text("No chat model yet")).to_be_visible()
     await page.get_by_role("button", name="Copy the command: basket model recommend").click()

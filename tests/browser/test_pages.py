@@ -12,7 +12,15 @@ from secondbasket.core.ids import new_id
 from secondbasket.core.receipt import Receipt
 from secondbasket.server.console.ports import ModelView
 from tests.browser.conftest import sign_in
-from tests.browser.scripted_console import DIGEST, FAILED, MODEL, SERVING, Console, ScriptedModel
+from tests.browser.scripted_console import (
+    DIGEST,
+    FAILED,
+    MODEL,
+    PAIR,
+    SERVING,
+    Console,
+    ScriptedModel,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +108,8 @@ async def test_axe_finds_nothing_where_there_is_nothing_yet(
     signed_in: Page, console: Console
 ) -> None:
     console.models = console.chips = ()
-    console.baskets.remove(MODEL)
+    for basket in (MODEL, PAIR):
+        console.baskets.remove(basket)
     for path in PAGES:
         await signed_in.goto(f"{console.url}/{path}")
         results = await Axe().run(signed_in)

@@ -88,13 +88,14 @@ def _show_sums(sums: list[UsageRow], groups: list[str]) -> None:
 
 def _show_receipts(receipts: list[Receipt]) -> None:
     table(
-        ("RECEIPT", "WHEN", "KEY", "BASKET", "OUTCOME", "INPUT", "OUTPUT", "COST"),
+        ("RECEIPT", "WHEN", "KEY", "BASKET", "CLASS", "OUTCOME", "INPUT", "OUTPUT", "COST"),
         [
             (
                 row.request_id,
                 moment(row.created_at),
                 row.key_name,
                 row.basket,
+                row.data_class,
                 row.outcome,
                 f"{row.input_tokens:,}",
                 f"{row.output_tokens:,}",
@@ -102,7 +103,7 @@ def _show_receipts(receipts: list[Receipt]) -> None:
             )
             for row in receipts
         ],
-        right=(5, 6, 7),
+        right=(6, 7, 8),
     )
 
 

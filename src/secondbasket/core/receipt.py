@@ -15,7 +15,9 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream that was asked for one request: why, how it ended, what it used and cost.
 
     `decision` tells in words why it was asked, `started_ms` when, counted from
-    the request's arrival. The other fields mean what they mean in a Receipt.
+    the request's arrival. `goes_on`: it was asked for the rest of an answer of
+    which the caller had the beginning. The other fields mean what they mean in
+    a Receipt.
     """
 
     upstream: str
@@ -38,6 +40,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     first_token_ms: float | None = None
     bytes_sent: int = 0
     bytes_received: int = 0
+    goes_on: bool = False
 
     @property
     def usage(self) -> Usage:

@@ -74,9 +74,9 @@ class Account:
         else:
             self._reservation.change(self.spent + most)
 
-    def begin(self, facts: UpstreamFacts, decision: str) -> Attempt:
-        """An upstream is about to be asked."""
-        attempt = Attempt(facts, decision, since=self._started)
+    def begin(self, facts: UpstreamFacts, decision: str, *, goes_on: bool = False) -> Attempt:
+        """An upstream is about to be asked; `goes_on`: for the rest of a begun answer."""
+        attempt = Attempt(facts, decision, since=self._started, goes_on=goes_on)
         self.attempts.append(attempt)
         return attempt
 

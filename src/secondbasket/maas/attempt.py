@@ -22,15 +22,19 @@ class Attempt:
         "decision",
         "facts",
         "first_token_ms",
+        "goes_on",
         "meter",
         "pieces",
         "since",
         "usage",
     )
 
-    def __init__(self, facts: UpstreamFacts, decision: str, *, since: float) -> None:
+    def __init__(
+        self, facts: UpstreamFacts, decision: str, *, since: float, goes_on: bool = False
+    ) -> None:
         self.facts = facts
         self.decision = decision
+        self.goes_on = goes_on
         self.meter = WireMeter()
         self.usage: Usage | None = None
         self.pieces = 0
@@ -93,6 +97,7 @@ class Attempt:
             first_token_ms=self.first_token_ms,
             bytes_sent=self.meter.sent,
             bytes_received=self.meter.received,
+            goes_on=self.goes_on,
         )
 
 

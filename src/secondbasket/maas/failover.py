@@ -210,10 +210,10 @@ class Relay(Generic[Written]):
         call, candidates = self._call, self._candidates
         request: Written = call.request
         joint: Joint | None = None
-        decision = candidates.after
+        decision, goes_on = candidates.after, False
         upstream = self._first or await candidates.next()
         while True:
-            attempt = call.account.begin(upstream.facts, decision)
+            attempt = call.account.begin(upstream.facts, decision, goes_on=goes_on)
             health = self._health.of(upstream.facts.name)
             health.begin()
             self._running = (upstream, attempt, health)
@@ -231,8 +231,8 @@ class Relay(Generic[Written]):
                 if not error.retryable:
                     raise
                 upstream, request, joint = await self._go_on(error)
-                decision = candidates.after
-                if self._delivered.anything:
+                decision, goes_on = candidates.after, self._delivered.anything
+                if goes_on:
                     decision = f"goes on {decision}"
             except BasketError as error:
                 # The request itself is at fault.

@@ -92,6 +92,9 @@ def test_the_receipt_is_on_the_answer(sdk: openai.OpenAI, server: Running) -> No
     assert receipt["input_tokens"] == answer.usage.prompt_tokens
     assert receipt["output_tokens"] == answer.usage.completion_tokens
     assert raw.headers["x-basket-digest"] == receipt["digest"]
+    assert raw.headers["x-basket-upstream"] == receipt["upstream"]
+    assert raw.headers["x-basket-data-class"] == receipt["data_class"]
+    assert raw.headers["x-basket-hops"] == "1"
     assert answer.id == receipt["request_id"]
 
 

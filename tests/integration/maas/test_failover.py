@@ -236,6 +236,7 @@ async def test_what_fails_before_the_first_token_is_answered_by_the_next(
         assert (one.upstream, one.outcome, one.cost) == ("one", "upstream_failed", 0)
         assert (two.upstream, two.outcome, two.cost) == ("two", "completed", 65 * 10)
         assert two.decision == f"after {one.error} of one"
+        assert not two.goes_on
         assert (home.receipt.upstream, home.receipt.cost) == ("two", 65 * 10)
 
 
@@ -246,7 +247,8 @@ async def test_a_broken_text_goes_on_without_a_gap_or_a_repeat(tmp_path: Path) -
         assert (one.output_tokens, one.usage_exact, one.cost) == (40, False, 40)
         assert (two.output_tokens, two.usage_exact, two.cost) == (20, True, 250)
         assert home.receipt.cost == 290
-        assert two.decision.startswith("goes on after upstream_broken of one")
+        assert two.decision == "goes on after upstream_broken of one"
+        assert (one.goes_on, two.goes_on) == (False, True)
         sent = home.second.exchanges[0].json()
         assert sent["messages"][-1] == {"role": "assistant", "content": "".join(WORDS[:40])}
         assert sent["max_tokens"] == 60

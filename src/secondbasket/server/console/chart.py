@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from secondbasket.core.receipt import Hop
+
 WIDTH, HEIGHT = 720, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 28
 _MOST_LABELS = 8
@@ -66,6 +68,26 @@ def stack(parts: Mapping[str, int], *, whole: int) -> Sequence[Segment]:
         segments.append(Segment(name, round(x, 2), round(width, 2), amount))
         x += width
     return segments
+
+
+def timeline(hops: Sequence[Hop], *, whole: float) -> Sequence[tuple[Hop, Sequence[Segment]]]:
+    """Each hop with its place in the time of its request, which took `whole` milliseconds."""
+    share = 100 / whole if whole else 0.0
+    return [
+        (
+            hop,
+            [
+                Segment(
+                    hop.outcome,
+                    round(min(hop.started_ms * share, 100), 2),
+                    # A hop that ended at once is still there to be seen.
+                    round(max(hop.duration_ms * share, 0.5), 2),
+                    round(hop.duration_ms),
+                )
+            ],
+        )
+        for hop in hops
+    ]
 
 
 def columns(points: Sequence[Point]) -> Chart:

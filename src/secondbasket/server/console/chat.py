@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from secondbasket.core.chat import ChatRequest, Chunk, Message
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.story import story
 from secondbasket.errors import BasketError, InvalidRequest
 from secondbasket.maas.answer import Answer
 from secondbasket.server.console import words
@@ -73,6 +74,7 @@ class AnswerStream(Response):
     def _receipt(self, receipt: Receipt) -> dict[str, Any]:
         return {
             "summary": words.receipt_summary(receipt),
+            "story": story(receipt),
             "rows": words.receipt_rows(receipt),
             "url": f"{self._base}/receipts/{receipt.request_id}",
         }

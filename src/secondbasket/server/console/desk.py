@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from secondbasket.core.ids import new_id
 from secondbasket.core.money import format_nano
+from secondbasket.core.story import story
 from secondbasket.errors import AuthenticationFailed, BasketError, PermissionDenied
 from secondbasket.maas.sessions import Session
 from secondbasket.server.console import words
@@ -42,6 +43,8 @@ def _environment() -> jinja2.Environment:
         moment=words.moment,
         fit=words.fit,
         outcome=words.outcome,
+        tokens=words.tokens,
+        story=story,
         receipt_rows=words.receipt_rows,
         money=format_nano,
     )

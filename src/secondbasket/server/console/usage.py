@@ -11,10 +11,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from secondbasket.core.clock import parse
+from secondbasket.core.story import hops_of
 from secondbasket.core.usage import UsageGroup, UsageRow
 from secondbasket.errors import NotFound
 from secondbasket.maas.sessions import Session
-from secondbasket.server.console.chart import Point, columns
+from secondbasket.server.console.chart import Point, columns, timeline
 from secondbasket.server.console.desk import Desk
 
 PERIODS: Mapping[str, tuple[str, timedelta]] = {
@@ -100,7 +101,13 @@ def usage_routes(desk: Desk) -> list[BaseRoute]:
                 f"There is no receipt {request_id[:64]}.",
                 hint="Receipts are listed under Usage; each answer shows its own.",
             )
-        return desk.page(request, "receipt.html", session=session, receipt=found)
+        return desk.page(
+            request,
+            "receipt.html",
+            session=session,
+            receipt=found,
+            hops=timeline(hops_of(found), whole=found.duration_ms),
+        )
 
     return [Route("/usage", usage), Route("/receipts/{request_id}", receipt)]
 

@@ -3,7 +3,8 @@
 from secondbasket.core.chip import FitEstimate
 from secondbasket.core.clock import parse
 from secondbasket.core.money import format_nano
-from secondbasket.core.receipt import Receipt
+from secondbasket.core.receipt import Hop, Receipt
+from secondbasket.core.story import story
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -58,17 +59,23 @@ def fit(estimate: FitEstimate) -> str:
     return f"{verdict}: needs {size(estimate.needed)}, {size(estimate.free)} free"
 
 
-def outcome(receipt: Receipt) -> str:
-    return _OUTCOMES[receipt.outcome]
+def outcome(ended: Receipt | Hop) -> str:
+    return _OUTCOMES[ended.outcome]
+
+
+def tokens(hop: Hop) -> str:
+    """'26 + 3', read and written; 'about' where the upstream had not counted."""
+    about = "" if hop.usage_exact else "about "
+    return f"{about}{count(hop.input_tokens)} + {count(hop.output_tokens)}"
 
 
 def receipt_summary(receipt: Receipt) -> str:
-    """The receipt in one line, as it stands under an answer."""
-    tokens = f"{count(receipt.output_tokens)} tokens"
+    """The receipt in one line, as it stands under an answer: who answered, and at what cost."""
+    written = f"{count(receipt.output_tokens)} tokens"
     return " · ".join(
         (
-            receipt.model,
-            tokens if receipt.usage_exact else f"about {tokens}",
+            receipt.upstream,
+            written if receipt.usage_exact else f"about {written}",
             duration(receipt.duration_ms),
             format_nano(receipt.cost, receipt.currency),
         )
@@ -77,23 +84,26 @@ def receipt_summary(receipt: Receipt) -> str:
 
 def receipt_rows(receipt: Receipt) -> list[tuple[str, str]]:
     """What a person wants to know of an answer, in the order of asking, without the unknown."""
-    tokens = f"{count(receipt.input_tokens)} input, {count(receipt.output_tokens)} output"
+    used = f"{count(receipt.input_tokens)} input, {count(receipt.output_tokens)} output"
     if receipt.cached_input_tokens:
-        tokens += f" ({count(receipt.cached_input_tokens)} of the input from the cache)"
+        used += f" ({count(receipt.cached_input_tokens)} of the input from the cache)"
     if not receipt.usage_exact:
-        tokens += " (estimated: the answer was cut off before the upstream had counted)"
+        used += " (estimated: the answer was cut off before the upstream had counted)"
     first = receipt.first_token_ms
     rows = (
         ("Receipt", receipt.request_id),
         ("Outcome", outcome(receipt)),
         ("Error", receipt.error or ""),
+        ("Answered by", receipt.upstream),
+        ("How", story(receipt)),
+        ("Data class", receipt.data_class),
         ("Model", receipt.model),
         ("Weights", receipt.digest),
         ("Engine", receipt.engine),
         ("Chip", receipt.chip),
         ("Provider", receipt.provider),
         ("Law", receipt.law),
-        ("Tokens", tokens),
+        ("Tokens", used),
         ("First token", "" if first is None else duration(first)),
         ("Time", duration(receipt.duration_ms)),
         ("Cost", format_nano(receipt.cost, receipt.currency)),

@@ -3,6 +3,7 @@
 from secondbasket.core.money import format_nano
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.story import hops_of
 from secondbasket.server.asgi import Header
 
 
@@ -24,6 +25,9 @@ def origin_headers(request_id: str, origin: UpstreamFacts | Receipt) -> list[Hea
 def receipt_headers(receipt: Receipt) -> list[Header]:
     """All of the receipt, for an answer that is sent in one piece."""
     fields = {
+        b"x-basket-upstream": receipt.upstream,
+        b"x-basket-hops": len(hops_of(receipt)),
+        b"x-basket-data-class": receipt.data_class,
         b"x-basket-input-tokens": receipt.input_tokens,
         b"x-basket-output-tokens": receipt.output_tokens,
         b"x-basket-cost": format_nano(receipt.cost, receipt.currency),
@@ -31,5 +35,5 @@ def receipt_headers(receipt: Receipt) -> list[Header]:
     }
     return [
         *origin_headers(receipt.request_id, receipt),
-        *((name, str(value).encode()) for name, value in fields.items()),
+        *((name, str(value).encode("ascii", "replace")) for name, value in fields.items()),
     ]

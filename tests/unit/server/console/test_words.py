@@ -39,7 +39,7 @@ def test_sizes(count: int, text: str) -> None:
 
 
 def test_a_receipt_in_one_line_and_in_rows() -> None:
-    assert words.receipt_summary(RECEIPT) == "smollm2 · 34 tokens · 1.42 s · 0.0000019 USD"
+    assert words.receipt_summary(RECEIPT) == "local · 34 tokens · 1.42 s · 0.0000019 USD"
     rows = dict(words.receipt_rows(RECEIPT))
     assert rows["Tokens"] == "1,200 input, 34 output (1,000 of the input from the cache)"
     assert rows["When"] == "2026-11-22 14:05 UTC"

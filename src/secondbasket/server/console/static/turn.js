@@ -69,6 +69,7 @@ export class AnswerView {
     this.node.setAttribute("aria-busy", "false");
     if (stopped) this.foot.append(element("p", { class: "muted" }, "You stopped this answer."));
     if (error) this.foot.append(problem(error));
+    if (receipt?.story) this.foot.append(element("p", { class: "story" }, receipt.story));
     if (receipt) this.foot.append(receiptView(receipt));
   }
 }
