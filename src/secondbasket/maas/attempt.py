@@ -10,7 +10,7 @@ from secondbasket.errors import BasketError
 
 
 class Attempt:
-    """`usage` is what the upstream last said it counted; `pieces` how many chunks had content.
+    """`usage` is what the upstream last said it counted; `pieces` how often content came.
 
     `began` and `since` are readings of `time.perf_counter`: of this attempt,
     and of the call it belongs to.
@@ -52,13 +52,11 @@ class Attempt:
         """Take one chunk into account; whether it holds anything of the answer itself."""
         if chunk.usage is not None:
             self.usage = chunk.usage
-        for choice in chunk.choices:
-            if choice.has_content:
-                self.pieces += 1
-                if self.first_token_ms is None:
-                    self.first_token_ms = milliseconds(self.began)
-                return True
-        return False
+        pieces = sum(choice.has_content for choice in chunk.choices)
+        if pieces and self.first_token_ms is None:
+            self.first_token_ms = milliseconds(self.began)
+        self.pieces += pieces
+        return pieces > 0
 
     def fail(self, error: BasketError) -> None:
         """It broke: what was used is what the upstream had told by then.

@@ -95,10 +95,17 @@ class HttpStream:
                 return await self._whole(reply, meter)
 
     async def chunks(
-        self, path: str, body: Mapping[str, Any], answer: AnswerDecoder, meter: WireMeter
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        answer: AnswerDecoder,
+        meter: WireMeter,
+        *,
+        read_along: bool,
     ) -> AsyncGenerator[Chunk, None]:
         """The answer as chunks: many where a stream comes, otherwise one.
 
+        Where nobody is to `read_along`, what arrives together comes as one chunk.
         Raises UpstreamBroken where it ends before it is finished.
         """
         with _translated():
@@ -114,13 +121,21 @@ class HttpStream:
                 while block := await reply.content.readany():
                     meter.received += len(block)
                     size = _within_limit(size + len(block))
+                    together: list[Chunk] = []
                     for data in events.feed(block):
                         if step := answer.event(data):
-                            yield step
+                            if read_along:
+                                yield step
+                            else:
+                                together.append(step)
                         if answer.ended:
-                            if not answer.finished:
-                                raise UpstreamBroken("The stream ended, its answer unfinished.")
-                            return
+                            break
+                    if together:
+                        yield _one(together)
+                    if answer.ended:
+                        if not answer.finished:
+                            raise UpstreamBroken("The stream ended, its answer unfinished.")
+                        return
                 if events.pending or not answer.finished:
                     raise UpstreamBroken("The upstream's stream ended in the middle.")
 
@@ -201,6 +216,15 @@ class _Payload(aiohttp.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         await writer.write(self._value)
+
+
+def _one(chunks: list[Chunk]) -> Chunk:
+    """Chunks that follow each other as one, which says the same."""
+    usages = [chunk.usage for chunk in chunks if chunk.usage is not None]
+    return Chunk(
+        tuple(choice for chunk in chunks for choice in chunk.choices),
+        usages[-1] if usages else None,
+    )
 
 
 def _within_limit(size: int) -> int:

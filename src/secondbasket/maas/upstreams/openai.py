@@ -49,14 +49,23 @@ class OpenAIUpstream:
     def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
         body = encode_chat_request(request, model=self.facts.model, stream=True)
         return self._http.chunks(
-            "/chat/completions", body, decode_chat_chunk, meter, choices=request.sampling.n
+            "/chat/completions",
+            body,
+            decode_chat_chunk,
+            meter,
+            choices=request.sampling.n,
+            read_along=request.stream,
         )
 
     def complete(self, request: CompletionRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
         body = encode_completion_request(request, model=self.facts.model, stream=True)
-        choices = request.sampling.n * len(request.prompts)
         return self._http.chunks(
-            "/completions", body, decode_completion_chunk, meter, choices=choices
+            "/completions",
+            body,
+            decode_completion_chunk,
+            meter,
+            choices=request.sampling.n * len(request.prompts),
+            read_along=request.stream,
         )
 
     async def embed(self, request: EmbeddingRequest, meter: WireMeter) -> EmbeddingAnswer:

@@ -45,9 +45,11 @@ class OpenAIHttp:
         meter: WireMeter,
         *,
         choices: int = 1,
+        read_along: bool = True,
     ) -> AsyncGenerator[Chunk, None]:
         """The answer of `choices` alternatives, each event read by `decode`."""
-        return self._http.chunks(path, body, OpenAIAnswer(decode, choices=choices), meter)
+        answer = OpenAIAnswer(decode, choices=choices)
+        return self._http.chunks(path, body, answer, meter, read_along=read_along)
 
     async def reach(self, path: str) -> None:
         """See that `path` is answered at all. Raises UpstreamError for silence and 5xx."""
