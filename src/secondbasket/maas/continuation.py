@@ -9,11 +9,11 @@ import math
 
 import msgspec
 
-from secondbasket.core.chat import ChatRequest, Content, Message, TextPart
+from secondbasket.core.chat import ChatRequest, CompletionRequest, Content, Message, TextPart
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.maas.joint import Joint, anchor_of
 
-__all__ = ["Joint", "prefilled", "replay", "rest_of"]
+__all__ = ["Joint", "prefilled", "replay", "rest_of", "rest_of_text"]
 
 
 def rest_of(
@@ -22,6 +22,23 @@ def rest_of(
     """The request that has an upstream write what follows `delivered`, as it best can."""
     way = prefilled if facts.prefill else replay
     return way(request, delivered, written=written)
+
+
+def rest_of_text(
+    request: CompletionRequest,
+    facts: UpstreamFacts,  # noqa: ARG001 - every upstream goes on from a prompt
+    delivered: str,
+    written: int,
+) -> CompletionRequest:
+    """The text completion that writes what follows `delivered`: its prompt ends with it."""
+    (prompt,) = request.prompts
+    if not isinstance(prompt, str):
+        raise TypeError("token prompts cannot be gone on with")
+    most = request.sampling.max_tokens
+    if most is not None:
+        most = max(1, most - written)
+    sampling = msgspec.structs.replace(request.sampling, max_tokens=most)
+    return msgspec.structs.replace(request, prompts=(prompt + delivered,), sampling=sampling)
 
 
 def prefilled(request: ChatRequest, delivered: str, *, written: int = 0) -> ChatRequest:

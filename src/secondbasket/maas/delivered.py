@@ -10,7 +10,12 @@ class Delivered:
     def __init__(self, request: ChatRequest | CompletionRequest) -> None:
         self.anything = False
         self._parts: list[str] = []
-        self._only_text = isinstance(request, ChatRequest) and _is_free_text(request)
+        self._raw = isinstance(request, CompletionRequest)
+        self._only_text = (
+            _is_one_text(request)
+            if isinstance(request, CompletionRequest)
+            else _is_free_text(request)
+        )
 
     def add(self, chunk: Chunk) -> None:
         for choice in chunk.choices:
@@ -26,10 +31,13 @@ class Delivered:
         return "".join(self._parts)
 
     def way_on(self, rules: Continuation, *, prefill: bool) -> Continuation:
-        """How an upstream that has `prefill` or not may go on with it; 'none' where it may not."""
+        """How an upstream that has `prefill` or not may go on with it; 'none' where it may not.
+
+        A text completion truly goes on from any text, whoever writes it.
+        """
         if not self._only_text or rules == "none":
             return "none"
-        if prefill:
+        if prefill or self._raw:
             return "prefill"
         return "replay" if rules == "replay" else "none"
 
@@ -42,5 +50,16 @@ def _is_free_text(request: ChatRequest) -> bool:
         request.sampling.n == 1
         and (form is None or form.kind == "text")
         and (choice is None or choice.mode in ("auto", "none"))
+        and not request.sampling.logprobs
+    )
+
+
+def _is_one_text(request: CompletionRequest) -> bool:
+    """One answer to one prompt of text that is not sent back, and no log-probabilities."""
+    return (
+        request.sampling.n == 1
+        and len(request.prompts) == 1
+        and isinstance(request.prompts[0], str)
+        and not request.echo
         and not request.sampling.logprobs
     )

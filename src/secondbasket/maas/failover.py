@@ -174,10 +174,7 @@ class Candidates(Generic[Asked]):
 
 
 class Relay(Generic[Written]):
-    """The chunks of one answer, from as many upstreams as it takes.
-
-    Without `rest` an answer of which something is out is never gone on with.
-    """
+    """The chunks of one answer, from as many upstreams as it takes."""
 
     def __init__(
         self,
@@ -186,13 +183,13 @@ class Relay(Generic[Written]):
         ask: Ask[Written],
         *,
         choices: int,
-        rest: Rest[Written] | None = None,
+        rest: Rest[Written],
     ) -> None:
         self._call: Call[Written] = call
         self._health = health
         self._ask: Ask[Written] = ask
         self._choices = choices
-        self._rest: Rest[Written] | None = rest
+        self._rest: Rest[Written] = rest
         self._candidates: Candidates[Written] = Candidates(call, health)
         self._delivered = Delivered(call.request)
         self._first: Upstream | None = None
@@ -250,7 +247,7 @@ class Relay(Generic[Written]):
         if not delivered.anything:
             return await self._candidates.next(), call.request, None
         rules = call.rules.continuation
-        if self._rest is None or delivered.way_on(rules, prefill=True) == "none":
+        if delivered.way_on(rules, prefill=True) == "none":
             raise error
         try:
             upstream = await self._candidates.next(
@@ -260,7 +257,8 @@ class Relay(Generic[Written]):
             raise error from exc
         text, facts = delivered.text, upstream.facts
         rest = self._rest(call.request, facts, text, self._written())
-        return upstream, rest, None if facts.prefill else Joint(text)
+        way = delivered.way_on(rules, prefill=facts.prefill)
+        return upstream, rest, Joint(text) if way == "replay" else None
 
     def _written(self) -> int:
         """Output tokens of the attempts that failed."""
@@ -287,7 +285,9 @@ class Relay(Generic[Written]):
                         held.append(step)
                         continue
                     delivered.add(step)
-                    yield step
+                    # What says nothing yet waits: the door tells who answers with the first chunk.
+                    if delivered.anything or finished:
+                        yield step
         except UpstreamError:
             # Where all of the answer is here, only what follows it was lost.
             if len(finished) < self._choices:

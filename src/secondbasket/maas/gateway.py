@@ -27,7 +27,7 @@ from secondbasket.maas.account import Account
 from secondbasket.maas.answer import Answer
 from secondbasket.maas.baskets import Basket
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.continuation import rest_of
+from secondbasket.maas.continuation import rest_of, rest_of_text
 from secondbasket.maas.failover import Asked, Call, Relay, embed
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
@@ -127,7 +127,13 @@ class Gateway:
         call = await self._call(
             "text_completion", "chat", key, request, size, floor, request.stream
         )
-        relay = Relay(call, self._health, lambda u, r, meter: u.complete(r, meter), choices=choices)
+        relay = Relay(
+            call,
+            self._health,
+            lambda upstream, asked, meter: upstream.complete(asked, meter),
+            choices=choices,
+            rest=rest_of_text,
+        )
         return Answer(call.account, relay, choices=choices, in_flight=self._in_flight)
 
     async def embed(

@@ -14,6 +14,7 @@ import pytest
 
 from secondbasket.core.chat import (
     ChatRequest,
+    CompletionRequest,
     Fold,
     Message,
     ResponseFormat,
@@ -31,6 +32,7 @@ from secondbasket.errors import (
     AllUpstreamsFailed,
     PolicyRefused,
     UpstreamBroken,
+    UpstreamError,
     UpstreamRejected,
     UpstreamTimeout,
 )
@@ -252,6 +254,69 @@ async def test_a_broken_text_goes_on_without_a_gap_or_a_repeat(tmp_path: Path) -
         sent = home.second.exchanges[0].json()
         assert sent["messages"][-1] == {"role": "assistant", "content": "".join(WORDS[:40])}
         assert sent["max_tokens"] == 60
+
+
+async def test_a_broken_text_completion_goes_on_from_its_own_text(tmp_path: Path) -> None:
+    """Anywhere, even where conversations cannot be gone on with: a prompt is only text."""
+
+    async def first(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        for word in WORDS[:40]:
+            await exchange.event({"choices": [{"index": 0, "text": word}]})
+        exchange.reset()
+
+    async def second(exchange: Exchange) -> None:
+        begun = exchange.json()["prompt"]
+        assert begun == "count " + "".join(WORDS[:40])
+        await exchange.begin_stream()
+        for word in WORDS[40:]:
+            await exchange.event({"choices": [{"index": 0, "text": word}]})
+        await exchange.event({"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]})
+        await exchange.end_stream()
+
+    async with house(tmp_path, first, second, prefill=False) as home:
+        asked = CompletionRequest(
+            model="b", prompts=("count ",), sampling=Sampling(max_tokens=100), stream=True
+        )
+        fold = Fold()
+        async with await home.gateway.complete(KEY, asked) as answer:
+            async for chunk in answer:
+                fold.add(chunk)
+        assert fold.choices()[0].text == "".join(WORDS)
+        assert home.second.exchanges[0].json()["max_tokens"] == 60
+
+
+@pytest.mark.parametrize("more", [{"echo": True}, {"sampling": Sampling(n=2)}])
+async def test_a_completion_that_is_not_one_text_ends_with_the_error(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    async def first(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event({"choices": [{"index": 0, "text": "a"}]})
+        exchange.reset()
+
+    async with house(tmp_path, first) as home:
+        asked = CompletionRequest(model="b", prompts=("count ",), stream=True, **more)
+        with pytest.raises(UpstreamError):
+            async with await home.gateway.complete(KEY, asked) as answer:
+                async for _ in answer:
+                    pass
+        assert not home.second.exchanges
+        assert home.balanced()
+
+
+async def test_who_only_said_that_it_would_speak_is_not_told_as_the_answerer(
+    tmp_path: Path,
+) -> None:
+    async def first(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event({"choices": [{"index": 0, "delta": {"role": "assistant"}}]})
+        await exchange.closed_by_client.wait()
+
+    async with house(tmp_path, first) as home:
+        async with await home.gateway.chat(KEY, asking()) as answer:
+            await anext(answer)
+            assert answer.account.facts.name == "two"
 
 
 async def test_a_plain_call_that_breaks_starts_anew(tmp_path: Path) -> None:
