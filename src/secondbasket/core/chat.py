@@ -150,10 +150,11 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmbeddingAnswer(msgspec.Struct, frozen=True):
-    """One vector per input, in order; all of one length."""
+    """One vector per input, in order; all of one length. `counted`: its upstream told the usage."""
 
     vectors: tuple[tuple[float, ...], ...]
     usage: Usage
+    counted: bool = True
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True):

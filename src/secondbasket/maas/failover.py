@@ -103,7 +103,8 @@ class Candidates(Generic[Asked]):
     def failed(self, upstream: Upstream, error: BasketError) -> None:
         """It was asked, and did not answer."""
         name = upstream.facts.name
-        if isinstance(error, UpstreamLimited) and name not in self._limited:
+        again = any(known == name for known, _ in self._attempts)
+        if isinstance(error, UpstreamLimited) and error.retry_after is not None and not again:
             self._limited[name] = upstream
         self._attempts.append((name, error))
 
@@ -145,9 +146,13 @@ class Candidates(Generic[Asked]):
         return None
 
     async def _whoever_let_us_wait(self) -> Upstream | None:
-        """An upstream that said when it can be asked again, once that time has come."""
+        """An upstream that said when it can be asked again, once that time has come.
+
+        The soonest first, and each only once: who says so a second time is left alone.
+        """
         while self._limited:
-            name, upstream = self._limited.popitem()
+            name = min(self._limited, key=lambda each: self._health.of(each).wait_seconds)
+            upstream = self._limited.pop(name)
             wait = self._health.of(name).wait_seconds
             if 0 < wait <= _LONGEST_WAIT_SECONDS:
                 await anyio.sleep(wait)
@@ -392,7 +397,7 @@ async def embed(call: Call[EmbeddingRequest], health: Health) -> EmbeddingAnswer
             raise
         else:
             standing.answered(None)
-            attempt.close("completed", answer.usage, exact=True)
+            attempt.close("completed", answer.usage, exact=answer.counted)
             return answer
 
 

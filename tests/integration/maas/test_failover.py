@@ -313,10 +313,9 @@ async def test_who_only_said_that_it_would_speak_is_not_told_as_the_answerer(
         await exchange.event({"choices": [{"index": 0, "delta": {"role": "assistant"}}]})
         await exchange.closed_by_client.wait()
 
-    async with house(tmp_path, first) as home:
-        async with await home.gateway.chat(KEY, asking()) as answer:
-            await anext(answer)
-            assert answer.account.facts.name == "two"
+    async with house(tmp_path, first) as home, await home.gateway.chat(KEY, asking()) as answer:
+        await anext(answer)
+        assert answer.account.facts.name == "two"
 
 
 async def test_a_plain_call_that_breaks_starts_anew(tmp_path: Path) -> None:
@@ -388,6 +387,20 @@ async def test_when_all_fail_the_error_holds_every_attempt(tmp_path: Path) -> No
         assert [name for name, _ in caught.value.attempts] == ["one", "two"]
         assert [hop.outcome for hop in home.receipt.hops] == ["upstream_failed"] * 2
         assert home.balanced()
+
+
+@pytest.mark.parametrize(
+    ("told", "calls"), [("", 1), ("Retry-After: 0.2\r\n", 2), ("Retry-After: 20\r\n", 1)]
+)
+async def test_who_is_busy_is_asked_again_only_when_it_said_when_and_once(
+    tmp_path: Path, told: str, calls: int
+) -> None:
+    busy = failing(429, told)
+    async with house(tmp_path, busy, busy) as home:
+        with pytest.raises(AllUpstreamsFailed):
+            await home.ask(asking())
+        assert len(home.first.exchanges) == calls
+        assert len(home.second.exchanges) == calls
 
 
 async def test_a_dying_upstream_gets_no_storm_and_recovers(tmp_path: Path) -> None:

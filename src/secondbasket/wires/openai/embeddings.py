@@ -74,12 +74,15 @@ def decode_embedding_answer(body: bytes, *, inputs: int) -> EmbeddingAnswer:
         answer = msgspec.json.decode(body, type=_Answer)
         if answer.error is not None:
             raise decode_error_object(answer.error, status=None)
-        vectors = [_floats(item.embedding) for item in sorted(answer.data, key=lambda v: v.index)]
+        data = sorted(answer.data, key=lambda item: item.index)
+        vectors = [_floats(item.embedding) for item in data]
     except (msgspec.DecodeError, ValueError, RecursionError, struct.error) as exc:
         raise UpstreamBroken(f"The upstream's answer is not of its wire: {exc}.") from exc
-    if len(vectors) != inputs or len({len(vector) for vector in vectors}) > 1:
+    complete = [item.index for item in data] == list(range(inputs))
+    if not complete or len({len(vector) for vector in vectors}) > 1:
         raise UpstreamBroken(f"The upstream sent {len(vectors)} vectors for {inputs} inputs.")
-    return EmbeddingAnswer(tuple(vectors), (answer.usage or WireUsage()).usage())
+    usage = answer.usage or WireUsage()
+    return EmbeddingAnswer(tuple(vectors), usage.usage(), counted=answer.usage is not None)
 
 
 def _floats(embedding: str | list[float]) -> tuple[float, ...]:
