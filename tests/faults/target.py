@@ -1,0 +1,100 @@
+"""A gateway that is measured, and what it made of each case."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Literal
+
+import httpx2
+import msgspec
+
+from tests.faults.calls import Seen, call
+from tests.faults.cases import Case, Pair
+
+_AT_ONCE = 2
+
+Outcome = Literal[
+    "complete from the first",
+    "complete from the second",
+    "complete, continued",
+    "explicit error",
+    "clean end of a broken answer",
+    "repeated words",
+    "missing words",
+    "malformed bytes",
+    "hung",
+]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where a gateway listens, and the headers that let a client in."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client saw of one case, and how often each upstream was called for it."""
+
+    case: str
+    fault: str
+    road: str
+    mode: str
+    outcome: Outcome
+    seen: Seen
+    first_calls: int
+    second_calls: int
+
+
+async def measure(
+    target: Target, cases: list[Case], pairs: dict[str, Pair], *, patience: float
+) -> list[Measured]:
+    """Every case, two at a time, in the order of the catalogue."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(client: httpx2.AsyncClient, case: Case) -> Measured:
+        async with limit:
+            seen = await call(
+                client,
+                url=target.url,
+                headers=target.headers,
+                model=case.model,
+                kind=case.kind,
+                form=case.form,
+                stream=case.mode == "stream",
+                patience=patience,
+            )
+        pair = pairs[case.model]
+        return Measured(
+            case=case.title,
+            fault=case.fault.name,
+            road=case.road,
+            mode=case.mode,
+            outcome=outcome(seen, pair),
+            seen=seen,
+            first_calls=len(pair.first.calls),
+            second_calls=len(pair.second.calls),
+        )
+
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        return list(await asyncio.gather(*(one(client, case) for case in cases)))
+
+
+def outcome(seen: Seen, pair: Pair) -> Outcome:
+    """The one word for it: whether the client has an answer, knows that it has none, or neither."""
+    if seen.ending == "hung":
+        return "hung"
+    if seen.ending == "malformed":
+        return "malformed bytes"
+    if seen.failed_openly:
+        return "explicit error"
+    if seen.flaw == "repeated":
+        return "repeated words"
+    if seen.flaw == "missing":
+        return "missing words"
+    if not seen.whole:
+        return "clean end of a broken answer"
+    if not pair.second.calls:
+        return "complete from the first"
+    if any(each.asked.begun for each in pair.second.calls):
+        return "complete, continued"
+    return "complete from the second"
