@@ -24,8 +24,9 @@ from secondbasket.core.plugins import load
 from secondbasket.core.ports import ModelSource, Upstream, UpstreamFacts
 from secondbasket.core.receipt import Receipt
 from secondbasket.core.rules import BasketRules
+from secondbasket.egress.cuts import Cuts
 from secondbasket.egress.door import Door
-from secondbasket.egress.loopback import loopback_session
+from secondbasket.egress.loopback import Loopback
 from secondbasket.errors import AuthenticationFailed, ModelNotFound, SettingsError
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
@@ -76,6 +77,7 @@ class Stack:
     sessions: Sessions
     budgets: Budgets
     in_flight: InFlight
+    door: Door
     baskets: Baskets
     health: Health
     gateway: Gateway
@@ -149,8 +151,11 @@ async def open_stack(
         in_flight = InFlight()
         keys.on_revoked(in_flight.revoke)
 
-        door = _door(settings, ledger)
+        cuts = Cuts()
+        door = _door(settings, ledger, cuts)
         closing.push_async_callback(door.aclose)
+        loopback = Loopback(cuts)
+        closing.push_async_callback(loopback.aclose)
         store = Store(home.models)
         registry = Registry(home.models / "manifests")
         catalogue = load_catalogue(settings.models.catalogue)
@@ -185,7 +190,7 @@ async def open_stack(
             supervisor=supervisor,
             engines=load_engines(),
             chips=chips.now,
-            session=await closing.enter_async_context(loopback_session()),
+            session=loopback.session,
             baskets=baskets,
             prices=_local_prices(settings),
             law=settings.operator.law,
@@ -200,6 +205,7 @@ async def open_stack(
             version=__version__,
             in_flight=lambda: len(in_flight),
             replicas=local_models.states,
+            egress=door.meter.sums,
         )
 
         def record(receipt: Receipt) -> None:
@@ -216,6 +222,7 @@ async def open_stack(
             sessions=Sessions(database, keys, pepper=pepper),
             budgets=budgets,
             in_flight=in_flight,
+            door=door,
             baskets=baskets,
             health=health,
             gateway=Gateway(
@@ -248,6 +255,7 @@ async def open_stack(
         background = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(background.cancel_scope.cancel)
         background.start_soon(ledger.run)
+        background.start_soon(door.meter.run)
         prober = Prober(baskets, health, idle_seconds=settings.health.probe_seconds)
         background.start_soon(prober.run)
         if engines:
@@ -278,13 +286,14 @@ def _destinations(settings: Settings) -> DestinationRules:
     return DestinationRules(inside, named=named)
 
 
-def _door(settings: Settings, ledger: Ledger) -> Door:
+def _door(settings: Settings, ledger: Ledger, cuts: Cuts) -> Door:
     return Door(
         _destinations(settings),
         ledger.record_decision,
         proxy=settings.egress.proxy,
         ca_bundle=settings.egress.ca_bundle,
         offline=settings.egress.offline,
+        cuts=cuts,
     )
 
 
@@ -387,28 +396,29 @@ def _outside_upstream(
 ) -> Upstream:
     provider = settings.providers[table.provider]
     vendor = provider.vendor or table.provider
-    return create(
-        UpstreamFacts(
-            name=name,
-            provider=table.provider,
-            law=provider.law,
-            model=table.model,
-            task=table.task,
-            vendor=vendor,
-            operator=provider.operator or vendor,
-            location=provider.location,
-            weights_origin=table.weights_origin,
-            licence=table.licence,
-            host=destination_of(checked_url(provider.base_url)).host,
-            context_tokens=table.context_tokens,
-            modalities=table.modalities,
-            price=_price(
-                table.price_input_per_million,
-                table.price_output_per_million,
-                settings.prices.currency,
-            ),
+    facts = UpstreamFacts(
+        name=name,
+        provider=table.provider,
+        law=provider.law,
+        model=table.model,
+        task=table.task,
+        vendor=vendor,
+        operator=provider.operator or vendor,
+        location=provider.location,
+        weights_origin=table.weights_origin,
+        licence=table.licence,
+        host=destination_of(checked_url(provider.base_url)).host,
+        context_tokens=table.context_tokens,
+        modalities=table.modalities,
+        price=_price(
+            table.price_input_per_million,
+            table.price_output_per_million,
+            settings.prices.currency,
         ),
-        door.session(f"upstream {name}", base_url=provider.base_url),
+    )
+    return create(
+        facts,
+        door.session(f"upstream {name}", base_url=provider.base_url, facts=facts),
         base_url=provider.base_url,
         api_key=keys[table.provider],
         connect_seconds=provider.connect_seconds,

@@ -26,6 +26,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "key": "Create, list and revoke API keys.",
         "usage": "Sum up tokens and money.",
         "receipt": "Show what happened for one request.",
+        "egress": "Show what left this machine: to whom, under which law, of which class.",
     },
     "Operate": {
         "status": "Show what is running: baskets, engines, memory.",

@@ -1,13 +1,10 @@
 """`basket usage`: what was used and what it cost."""
 
-import re
-from datetime import UTC, datetime, timedelta
-
 import click
 
 from secondbasket.cli.connection import call
+from secondbasket.cli.moment import read_moment
 from secondbasket.cli.output import emit, json_option, moment, table
-from secondbasket.core.clock import parse, timestamp
 from secondbasket.core.money import format_nano
 from secondbasket.core.receipt import Receipt
 from secondbasket.core.usage import UsageRow
@@ -56,8 +53,8 @@ def command(
             list[UsageRow],
             by=groups,
             key=key_id,
-            since=_moment(since, "--since"),
-            until=_moment(until, "--until"),
+            since=read_moment(since, "--since"),
+            until=read_moment(until, "--until"),
         )
     )
     if as_json:
@@ -105,19 +102,3 @@ def _show_receipts(receipts: list[Receipt]) -> None:
         ],
         right=(6, 7, 8),
     )
-
-
-def _moment(text: str | None, option: str) -> str | None:
-    if text is None:
-        return None
-    span = re.fullmatch(r"(\d{1,5})([hd])", text)
-    if span:
-        hours = int(span[1]) * (24 if span[2] == "d" else 1)
-        return timestamp(datetime.now(UTC) - timedelta(hours=hours))
-    try:
-        return timestamp(parse(text))
-    except ValueError as exc:
-        raise click.BadParameter(
-            f"{text!r} is neither a span such as 24h nor a moment such as 2026-11-22T00:00:00Z.",
-            param_hint=option,
-        ) from exc

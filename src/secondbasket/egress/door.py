@@ -19,15 +19,21 @@ import ssl
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
+import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from anyio import to_thread
 from yarl import URL
 
 from secondbasket.core.decision import Decision
+from secondbasket.core.ports import UpstreamFacts
+from secondbasket.egress.cuts import Cuts
 from secondbasket.egress.gate import Gate, Resolve, resolve_with_system
+from secondbasket.egress.meter import Meter
+from secondbasket.egress.severable import SeverableConnector
 from secondbasket.errors import EgressRefused, SettingsError
 from secondbasket.policy.destinations import (
     Destination,
@@ -59,6 +65,7 @@ class Door:
         ca_bundle: Path | None = None,
         offline: bool = False,
         resolve: Resolve = resolve_with_system,
+        cuts: Cuts | None = None,
     ) -> None:
         self.proxy = _read_proxy(proxy) if proxy else None
         self.tls = _trust(ca_bundle)
@@ -69,21 +76,28 @@ class Door:
             offline=offline,
             resolve=resolve,
         )
-        self._sessions: dict[tuple[str, str | None], aiohttp.ClientSession] = {}
+        self.meter = Meter(record)
+        self._cuts = cuts or Cuts()
+        self._sessions: dict[_Purpose, aiohttp.ClientSession] = {}
 
-    def session(self, purpose: str, *, base_url: str | None = None) -> aiohttp.ClientSession:
+    def session(
+        self, purpose: str, *, base_url: str | None = None, facts: UpstreamFacts | None = None
+    ) -> aiohttp.ClientSession:
         """The session for `purpose`, kept and closed by the door. Call it in an event loop.
 
         With `base_url` it reaches that origin only and a redirect is refused.
         Without, it reaches any public place; redirects are followed, each hop
         is judged anew, and credentials stay with their origin. No cookies, no
         variables of the environment, no time limit but the connection's.
-        Its requests raise EgressRefused, a bad `base_url` does so at once.
+        `facts` say whose law and whose vendor its bytes are counted under, and
+        what a drill can cut it by. Its requests raise EgressRefused, a bad
+        `base_url` does so at once.
         """
-        session = self._sessions.get((purpose, base_url))
+        asked = _Purpose(purpose, base_url, facts)
+        session = self._sessions.get(asked)
         if session is None or session.closed:
-            session = self._open(purpose, checked_url(base_url) if base_url else None)
-            self._sessions[purpose, base_url] = session
+            session = self._open(purpose, checked_url(base_url) if base_url else None, facts)
+            self._sessions[asked] = session
         return session
 
     def follow(self, rules: DestinationRules) -> None:
@@ -91,29 +105,45 @@ class Door:
         self.gate.rules = rules
 
     async def aclose(self) -> None:
-        """Close every session."""
+        """Close every session, and tell the ledger what was counted."""
         while self._sessions:
             _, session = self._sessions.popitem()
             await session.close()
+        self.meter.tell()
 
-    def _open(self, purpose: str, base: URL | None) -> aiohttp.ClientSession:
+    def _open(
+        self, purpose: str, base: URL | None, facts: UpstreamFacts | None
+    ) -> aiohttp.ClientSession:
         inside = base is not None and self.gate.is_inside(destination_of(base))
         proxy = None if inside else self.proxy
+        options: dict[str, Any] = {
+            "resolver": _PinningResolver(self.gate, purpose),
+            "use_dns_cache": False,
+            "ssl": self.tls,
+            "limit": 0,
+        }
         return aiohttp.ClientSession(
             base_url=base if base is None or base.path.endswith("/") else base / "",
-            connector=aiohttp.TCPConnector(
-                resolver=_PinningResolver(self.gate, purpose),
-                use_dns_cache=False,
-                ssl=self.tls,
-                limit=0,
+            connector=(
+                aiohttp.TCPConnector(**options)
+                if facts is None
+                else SeverableConnector(self._cuts, facts, **options)
             ),
             middlewares=[_Guard(self.gate, purpose, base)],
-            response_class=_counted_by(self.gate),
+            response_class=_counted_by(self.meter, facts),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_LIMIT_BUT_CONNECTING,
             proxy=proxy,
             trust_env=False,
         )
+
+
+class _Purpose(msgspec.Struct, frozen=True):
+    """What one session is for: another purpose, place or upstream has another."""
+
+    name: str
+    base_url: str | None
+    facts: UpstreamFacts | None
 
 
 class _PinningResolver(AbstractResolver):
@@ -172,33 +202,44 @@ class _Guard:
             self._gate.admit(self._purpose, destination)
             self._admitted = True
         response = await handler(request)
-        self._gate.traffic(destination).sent += int(request.headers.get("Content-Length", 0))
         if base is not None and response.status in _REDIRECTS:
             response.close()
             raise self._gate.refusal(self._purpose, destination, "redirect")
         return response
 
 
-def _counted_by(gate: Gate) -> type[aiohttp.ClientResponse]:
+def _counted_by(meter: Meter, facts: UpstreamFacts | None) -> type[aiohttp.ClientResponse]:
     class CountedResponse(aiohttp.ClientResponse):
-        """Adds up the bytes of its body when it is let go, read to the end or not."""
+        """Adds up the request's bytes once a connection has them, and those of its own body.
 
-        _counted = 0
+        aiohttp makes it in the task that asks, when the request is on its way.
+        """
+
+        def __init__(self, method: str, url: URL, **more: Any) -> None:
+            super().__init__(method, url, **more)
+            self._counter = meter.counter(destination_of(url), facts)
+            self._counter.add(sent=int(self.request_info.headers.get("Content-Length", 0)))
+            self._counted = 0
+            meter.watch(self)
 
         def release(self) -> object:
-            self._count()
+            self._last_count()
             return super().release()
 
         def close(self) -> None:
-            self._count()
+            self._last_count()
             super().close()
 
-        def _count(self) -> None:
+        def count(self) -> None:
             content: aiohttp.StreamReader | None = self.content  # None until headers are read
             if content is not None:
                 received = content.total_raw_bytes
-                gate.traffic(destination_of(self.url)).received += received - self._counted
+                self._counter.add(received=received - self._counted)
                 self._counted = received
+
+        def _last_count(self) -> None:
+            self.count()
+            meter.forget(self)
 
     return CountedResponse
 

@@ -1,10 +1,8 @@
-"""What the door asks before it opens: judge, resolve once, record, count. Makes no socket."""
+"""What the door asks before it opens: judge, resolve once, record. Makes no socket."""
 
 import socket
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-
-import msgspec
 
 from secondbasket.core.decision import Decision
 from secondbasket.errors import EgressRefused
@@ -27,13 +25,6 @@ _HINTS = {
     "other origin": "A session for one upstream reaches that upstream only.",
 }
 _NOT_PUBLIC = "If this place is yours, name it as inside in the configuration."
-
-
-class Traffic(msgspec.Struct):
-    """Bytes of request and response bodies exchanged with one destination."""
-
-    sent: int = 0
-    received: int = 0
 
 
 def resolve_with_system(host: str, port: int) -> list[str]:
@@ -64,14 +55,9 @@ class Gate:
         self._offline = offline
         self._resolve = resolve
         self._told: set[tuple[str, str, str, Verdict]] = set()
-        self._traffic: dict[Destination, Traffic] = {}
 
     def is_inside(self, destination: Destination) -> bool:
         return self.rules.is_inside(destination)
-
-    def traffic(self, destination: Destination) -> Traffic:
-        """The counter of one destination, from the first byte to now."""
-        return self._traffic.setdefault(destination, Traffic())
 
     def admit(self, purpose: str, destination: Destination) -> None:
         """The part of a decision that needs no resolver. Raises EgressRefused."""

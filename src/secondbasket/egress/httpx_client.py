@@ -6,7 +6,8 @@ import httpcore2
 import httpx2
 
 from secondbasket.egress.door import Door
-from secondbasket.egress.gate import Gate, Traffic
+from secondbasket.egress.gate import Gate
+from secondbasket.egress.meter import Counter
 from secondbasket.errors import EgressRefused
 from secondbasket.policy.destinations import Destination, checked_host
 
@@ -28,6 +29,7 @@ class _GatedTransport(httpx2.BaseTransport):
 
     def __init__(self, door: Door, purpose: str) -> None:
         self._gate = door.gate
+        self._meter = door.meter
         self._purpose = purpose
         self._direct = _transport(door, purpose, proxied=False)
         self._outside = _transport(door, purpose, proxied=True) if door.proxy else self._direct
@@ -43,11 +45,11 @@ class _GatedTransport(httpx2.BaseTransport):
         destination = Destination(checked_host(url.host), port)
         self._gate.admit(self._purpose, destination)
         inside = self._gate.is_inside(destination)
+        counter = self._meter.counter(destination, None)
         response = (self._direct if inside else self._outside).handle_request(request)
-        traffic = self._gate.traffic(destination)
-        traffic.sent += int(request.headers.get("Content-Length", 0))
+        counter.add(sent=int(request.headers.get("Content-Length", 0)))
         assert isinstance(response.stream, httpx2.SyncByteStream)
-        response.stream = _CountedStream(response.stream, traffic)
+        response.stream = _CountedStream(response.stream, counter)
         return response
 
     def close(self) -> None:
@@ -102,13 +104,13 @@ class _PinningBackend(httpcore2.SyncBackend):
 
 
 class _CountedStream(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, traffic: Traffic) -> None:
+    def __init__(self, stream: httpx2.SyncByteStream, counter: Counter) -> None:
         self._stream = stream
-        self._traffic = traffic
+        self._counter = counter
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self._stream:
-            self._traffic.received += len(part)
+            self._counter.add(received=len(part))
             yield part
 
     def close(self) -> None:

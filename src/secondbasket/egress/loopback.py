@@ -7,11 +7,15 @@ address that is about to be dialled.
 
 import socket
 from ipaddress import ip_address
+from typing import Any
 
 import aiohttp
 from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from secondbasket.core.ports import UpstreamFacts
+from secondbasket.egress.cuts import Cuts
+from secondbasket.egress.severable import SeverableConnector
 from secondbasket.errors import EgressRefused
 
 _UNBOUNDED = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -47,7 +51,9 @@ def _loopback_socket(address: AddrInfoType) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
-def loopback_session() -> aiohttp.ClientSession:
+def loopback_session(
+    facts: UpstreamFacts | None = None, cuts: Cuts | None = None
+) -> aiohttp.ClientSession:
     """A session that can dial literal loopback addresses only; the caller closes it.
 
     Kept-alive connections without a limit, TCP_NODELAY (which aiohttp sets on
@@ -55,17 +61,45 @@ def loopback_session() -> aiohttp.ClientSession:
     compression and no time limits: how long an answer may take is the
     caller's to say. Requests for any other place raise EgressRefused before a
     socket exists. Call it inside a running event loop.
+
+    With both, it is the way to the upstream `facts`, which `cuts` can sever.
     """
+    options: dict[str, Any] = {
+        "resolver": _NoNames(),
+        "use_dns_cache": False,
+        "socket_factory": _loopback_socket,
+        "limit": 0,
+        "keepalive_timeout": _KEEPALIVE_SECONDS,
+    }
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            resolver=_NoNames(),
-            use_dns_cache=False,
-            socket_factory=_loopback_socket,
-            limit=0,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
+        connector=(
+            aiohttp.TCPConnector(**options)
+            if facts is None or cuts is None
+            else SeverableConnector(cuts, facts, **options)
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=_UNBOUNDED,
         skip_auto_headers=("Accept-Encoding", "User-Agent"),
         trust_env=False,
     )
+
+
+class Loopback:
+    """The ways to our own engines, one session for each upstream, all subject to `cuts`."""
+
+    def __init__(self, cuts: Cuts) -> None:
+        self._cuts = cuts
+        self._sessions: dict[UpstreamFacts, aiohttp.ClientSession] = {}
+
+    def session(self, facts: UpstreamFacts) -> aiohttp.ClientSession:
+        """The session to the upstream `facts`, closed by `aclose`."""
+        session = self._sessions.get(facts)
+        if session is None:
+            session = self._sessions[facts] = loopback_session(facts, self._cuts)
+        return session
+
+    async def aclose(self) -> None:
+        """Close every session."""
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()

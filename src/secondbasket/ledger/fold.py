@@ -24,6 +24,7 @@ from secondbasket.core.decision import Decision
 from secondbasket.core.receipt import Receipt
 from secondbasket.errors import BasketError, InvalidRequest, StoreError
 from secondbasket.ledger.chain import Chain
+from secondbasket.ledger.egress_hours import EgressHours
 from secondbasket.ledger.journal import Entry, Journal, decode
 from secondbasket.ledger.seals import seal
 from secondbasket.stores.database import Database
@@ -59,6 +60,7 @@ class Fold:
         self._database = database
         self._batch_bytes = batch_bytes
         self._chain = Chain(database)
+        self._egress_hours = EgressHours(database)
         self._insert_receipts = database.insert_text(receipts)
         add = database.insert(rollups)
         self._add_sums = add.on_conflict_do_update(
@@ -203,6 +205,7 @@ class Fold:
             new.append(seal(rows))
         if new:
             tail.append(new)
+            self._egress_hours.add(connection, new)
 
     def _add_up(self, connection: Connection, stored: Iterable[Receipt]) -> None:
         sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * len(_SUMS))

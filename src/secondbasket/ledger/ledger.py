@@ -9,9 +9,11 @@ from sqlalchemy import Connection, RowMapping, Select, and_, func, literal, or_,
 
 from secondbasket.core.clock import timestamp
 from secondbasket.core.decision import Decision
+from secondbasket.core.egress import EgressSum
 from secondbasket.core.receipt import Hop, Receipt
 from secondbasket.core.usage import UsageGroup, UsageRow
 from secondbasket.ledger.chain import BEGUN
+from secondbasket.ledger.egress_hours import egress_between, egress_sum
 from secondbasket.ledger.fold import Fold
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.seals import SEALED
@@ -107,6 +109,13 @@ class Ledger:
             query = query.where(source.c.basket == basket)
         query = query.group_by(*groups, source.c.currency).order_by(*groups, source.c.currency)
         return [_usage(row) for row in await self._all(query)]
+
+    async def egress(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> list[EgressSum]:
+        """What went through the door, from the hour of `since` to before that of `until`."""
+        await self.fold()
+        return [egress_sum(row) for row in await self._all(egress_between(since, until))]
 
     async def spent(self, key_id: str, currency: str) -> int:
         """What one key has cost so far, in nano-units of the currency."""

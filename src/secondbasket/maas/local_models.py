@@ -39,7 +39,8 @@ class LocalModels:
     """`unserved` says, for each installed model that is not served, why.
 
     `baskets` holds those of the settings, which keep their names; `chips`
-    finds the chips as they are now (it blocks); `prices` is what a
+    finds the chips as they are now (it blocks); `session` is the way to an
+    engine, for the upstream that it is; `prices` is what a
     token costs by task; `law` is the law that the operator is under.
     """
 
@@ -51,7 +52,7 @@ class LocalModels:
         supervisor: Supervisor,
         engines: Mapping[str, Engine],
         chips: Callable[[], Sequence[Chip]],
-        session: Session,
+        session: Callable[[UpstreamFacts], Session],
         baskets: Baskets,
         prices: Mapping[ModelTask, Price],
         law: str,
@@ -108,7 +109,8 @@ class LocalModels:
                 await replica.start()
             else:
                 return replica
-            upstream = LocalUpstream(self._facts(replica.spec), self._session, replica)
+            facts = self._facts(replica.spec)
+            upstream = LocalUpstream(facts, self._session(facts), replica)
             self._baskets.put(Basket(name, record.task, (upstream,), created=int(time.time())))
             self.unserved.pop(name, None)
             return replica

@@ -5,13 +5,15 @@ never from a request or a key, so that nobody outside can multiply the series.
 Source of the names: OpenTelemetry semantic conventions for generative AI.
 """
 
+from collections import Counter as Counted
 from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from secondbasket.core.egress import EgressSum
 from secondbasket.core.money import NANO
 from secondbasket.core.receipt import Receipt
 
@@ -27,7 +29,7 @@ _CALL = ("gen_ai_operation_name", "gen_ai_request_model", "upstream")
 class Metrics:
     """Fed with every receipt and every refusal; read as Prometheus' text form.
 
-    `in_flight` and `replicas` (counts by state) are asked at each reading.
+    `in_flight`, `replicas` (counts by state) and `egress` are asked at each reading.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Metrics:
         version: str,
         in_flight: Callable[[], int],
         replicas: Callable[[], Mapping[str, int]],
+        egress: Callable[[], Iterable[EgressSum]],
     ) -> None:
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -77,7 +80,7 @@ class Metrics:
             registry=registry,
         )
         Info("secondbasket_build", "What is running.", registry=registry).info({"version": version})
-        registry.register(_Present(in_flight, replicas))
+        registry.register(_Present(in_flight, replicas, egress))
         self._series: dict[tuple[str, ...], _Series] = {}
 
     def observe(self, receipt: Receipt) -> None:
@@ -141,10 +144,14 @@ class _Present(Collector):
     """What is so at this moment, asked when somebody reads."""
 
     def __init__(
-        self, in_flight: Callable[[], int], replicas: Callable[[], Mapping[str, int]]
+        self,
+        in_flight: Callable[[], int],
+        replicas: Callable[[], Mapping[str, int]],
+        egress: Callable[[], Iterable[EgressSum]],
     ) -> None:
         self._in_flight = in_flight
         self._replicas = replicas
+        self._egress = egress
 
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily(
@@ -156,3 +163,20 @@ class _Present(Collector):
         for state, count in self._replicas().items():
             states.add_metric((state,), count)
         yield states
+        yield _egress_bytes(self._egress())
+
+
+def _egress_bytes(sums: Iterable[EgressSum]) -> Metric:
+    """Without the destinations: a model hub hands out as many as it likes."""
+    totals: Counted[tuple[str, str, str]] = Counted()
+    for each in sums:
+        totals["sent", each.law, each.data_class] += each.sent
+        totals["received", each.law, each.data_class] += each.received
+    family = CounterMetricFamily(
+        "secondbasket_egress_bytes",
+        "Bytes that left this machine and came to it, by controlling law and data class.",
+        labels=("direction", "law", "data_class"),
+    )
+    for labels, total in totals.items():
+        family.add_metric(labels, total)
+    return family

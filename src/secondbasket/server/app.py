@@ -110,6 +110,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         keys=stack.keys,
         local_key=stack.local_key,
         ledger=stack.ledger,
+        tell_egress=stack.door.meter.tell,
         models=stack.model_desk,
         chips=chips,
         status=lambda: _status(stack, address),

@@ -113,6 +113,19 @@ tree_heads = Table(
     Index("tree_heads_by_size", "size"),
 )
 
+# Bytes through the outbound door, per hour, summed in the transaction of the decisions that tell.
+egress_hours = Table(
+    "egress_hours",
+    metadata,
+    Column("hour", Text, primary_key=True),
+    Column("destination", Text, primary_key=True),
+    Column("vendor", Text, primary_key=True),
+    Column("law", Text, primary_key=True),
+    Column("data_class", Text, primary_key=True),
+    Column("sent", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False),
+)
+
 # How far each journal segment that still lies on a disk has been folded, in bytes.
 journal_positions = Table(
     "journal_positions",

@@ -78,7 +78,7 @@ async def machine(tmp_path: Path, *programs: str) -> AsyncIterator[Machine]:
                 supervisor=supervisor,
                 engines={"scripted": ScriptedEngine(*programs)},
                 chips=_chips,
-                session=session,
+                session=lambda _facts: session,
                 baskets=baskets,
                 prices={"chat": Price(0, 0, "EUR")},
                 law="DE",

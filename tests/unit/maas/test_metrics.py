@@ -3,6 +3,7 @@ import time
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from secondbasket.core.egress import EgressSum
 from secondbasket.core.receipt import Receipt
 from secondbasket.maas.metrics import Metrics
 
@@ -32,7 +33,9 @@ RECEIPT = Receipt(
 
 
 def build(**present: int) -> Metrics:
-    return Metrics(version="1.2.3", in_flight=lambda: 7, replicas=lambda: present)
+    return Metrics(
+        version="1.2.3", in_flight=lambda: 7, replicas=lambda: present, egress=lambda: ()
+    )
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -72,12 +75,33 @@ def test_a_receipt_is_added_to_every_series() -> None:
 
 def test_the_present_is_asked_at_each_reading() -> None:
     replicas = {"ready": 1}
-    metrics = Metrics(version="1.2.3", in_flight=lambda: 7, replicas=lambda: replicas)
+    metrics = Metrics(
+        version="1.2.3", in_flight=lambda: 7, replicas=lambda: replicas, egress=lambda: ()
+    )
     assert value(metrics, "secondbasket_requests_in_flight") == 7
     assert value(metrics, "secondbasket_replicas", state="ready") == 1
     replicas["ready"] = 0
     assert value(metrics, "secondbasket_replicas", state="ready") == 0
     assert value(metrics, "secondbasket_build_info", version="1.2.3") == 1
+
+
+def test_egress_is_summed_by_direction_law_and_class_and_tells_no_destination() -> None:
+    sums = [
+        EgressSum(
+            destination=f"{name}.example:443",
+            vendor=name,
+            law="US",
+            data_class="internal",
+            sent=sent,
+            received=10,
+        )
+        for name, sent in (("a", 1), ("b", 2))
+    ]
+    metrics = Metrics(version="1", in_flight=lambda: 0, replicas=dict, egress=lambda: sums)
+    labels = {"law": "US", "data_class": "internal"}
+    assert value(metrics, "secondbasket_egress_bytes_total", direction="sent", **labels) == 3
+    assert value(metrics, "secondbasket_egress_bytes_total", direction="received", **labels) == 20
+    assert b".example" not in metrics.exposition()
 
 
 def test_refusals_are_counted_by_code() -> None:

@@ -6,6 +6,7 @@ from typing import get_args
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
+from secondbasket.core.egress import EgressSum
 from secondbasket.core.receipt import Receipt
 from secondbasket.core.usage import UsageGroup, UsageRow
 from secondbasket.errors import InvalidRequest, NotFound
@@ -41,8 +42,15 @@ def account_routes(ports: AdminPorts) -> list[BaseRoute]:
             raise InvalidRequest(f"'limit' is a number from 1 to {_MOST_RECEIPTS}.", param="limit")
         return await ports.ledger.rows(limit=int(limit), key_id=request.query_params.get("key"))
 
+    async def egress(request: Request) -> Sequence[EgressSum]:
+        ports.tell_egress()
+        return await ports.ledger.egress(
+            since=moment(request, "since"), until=moment(request, "until")
+        )
+
     return [
         route("GET", "/admin/usage", usage),
+        route("GET", "/admin/egress", egress),
         route("GET", "/admin/receipts", receipts),
         route("GET", "/admin/receipts/{request_id}", receipt),
     ]

@@ -13,11 +13,13 @@ from secondbasket.server.admin.words import Status
 
 @dataclass(frozen=True, kw_only=True)
 class AdminPorts:
-    """`stop` asks the process to end and returns at once; `local_key` makes the key it lacks."""
+    """`stop` asks the process to end and returns at once; `local_key` makes the key it lacks;
+    `tell_egress` has the ledger know what left until now."""
 
     keys: Keys
     local_key: Callable[[], Awaitable[str]]
     ledger: Ledger
+    tell_egress: Callable[[], None]
     models: ModelDesk
     chips: Callable[[bool], Awaitable[Sequence[Chip]]]
     status: Callable[[], Status]
