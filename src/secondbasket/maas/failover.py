@@ -42,6 +42,7 @@ from secondbasket.maas.attempt import Attempt
 from secondbasket.maas.continuation import Joint
 from secondbasket.maas.delivered import Delivered
 from secondbasket.maas.health import Health, UpstreamHealth
+from secondbasket.maas.patience import Patience
 from secondbasket.maas.routing import Route
 
 _COUNT_SECONDS = 2.0
@@ -277,55 +278,42 @@ class Relay(Generic[Written]):
 
         A plain call is handed on once it is whole: until then it can start anew.
         """
-        call, delivered = self._call, self._delivered
+        call, delivered, facts = self._call, self._delivered, upstream.facts
+        patience = Patience(first=call.rules.first_token_seconds, between=call.rules.idle_seconds)
         held: list[Chunk] | None = None if call.request.stream else []
-        chunks = self._ask(upstream, request, attempt.meter)
         finished: set[int] = set()
+        chunks = self._ask(upstream, request, attempt.meter)
         try:
-            async with aclosing(chunks):
-                async for chunk in self._paced(chunks, upstream.facts, attempt):
-                    step = chunk if joint is None else _joined(chunk, joint)
-                    finished.update(each.index for each in chunk.choices if each.finish_reason)
-                    if held is not None:
-                        held.append(step)
-                        continue
-                    delivered.add(step)
-                    # What says nothing yet waits: the door tells who answers with the first chunk.
-                    if delivered.anything or finished:
-                        yield step
+            while True:
+                chunk = await patience.next(chunks)
+                if attempt.observe(chunk):
+                    call.account.first_token()
+                    patience.content()
+                for choice in chunk.choices:
+                    if choice.finish_reason is not None:
+                        finished.add(choice.index)
+                step = chunk if joint is None else _joined(chunk, joint)
+                if held is not None:
+                    held.append(step)
+                    continue
+                delivered.add(step)
+                # What says nothing yet waits: the door tells who answers with the first chunk.
+                if delivered.anything or finished:
+                    yield step
+        except StopAsyncIteration:
+            pass
+        except TimeoutError as exc:
+            what = "nothing came" if attempt.pieces == 0 else "the stream stood still"
+            raise UpstreamTimeout(f"From '{facts.name}' {what} for {patience.limit:g} s.") from exc
         except UpstreamError:
             # Where all of the answer is here, only what follows it was lost.
             if len(finished) < self._choices:
                 raise
+        finally:
+            patience.close()
+            await chunks.aclose()
         for chunk in held or ():
             delivered.add(chunk)
-            yield chunk
-
-    async def _paced(
-        self, chunks: AsyncGenerator[Chunk, None], facts: UpstreamFacts, attempt: Attempt
-    ) -> AsyncGenerator[Chunk, None]:
-        """`chunks` as long as content keeps coming. Raises UpstreamTimeout where it does not.
-
-        Only the time that we wait counts, not what a slow reader takes.
-        """
-        rules = self._call.rules
-        left = limit = rules.first_token_seconds
-        clock = asyncio.get_running_loop().time
-        while True:
-            began = clock()
-            try:
-                async with asyncio.timeout_at(began + left):
-                    chunk = await anext(chunks)
-            except StopAsyncIteration:
-                return
-            except TimeoutError as exc:
-                what = "nothing came" if attempt.pieces == 0 else "the stream stood still"
-                raise UpstreamTimeout(f"From '{facts.name}' {what} for {limit:g} s.") from exc
-            if attempt.observe(chunk):
-                self._call.account.first_token()
-                left = limit = rules.idle_seconds
-            else:
-                left -= clock() - began
             yield chunk
 
     async def _end(self, upstream: Upstream, attempt: Attempt, request: Written) -> None:
