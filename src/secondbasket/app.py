@@ -18,7 +18,7 @@ from secondbasket.cloud.replica import Patience
 from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
-from secondbasket.core.model import ModelTask
+from secondbasket.core.model import ModelRecord, ModelTask
 from secondbasket.core.money import Price, nano_from_units
 from secondbasket.core.plugins import load
 from secondbasket.core.ports import ModelSource, Upstream, UpstreamFacts
@@ -36,27 +36,28 @@ from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.gateway import Gateway, Request
 from secondbasket.maas.health import Health, HealthRules
 from secondbasket.maas.in_flight import InFlight
+from secondbasket.maas.independence import Independence
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.local_models import EngineWishes, LocalModels
 from secondbasket.maas.metrics import Metrics
 from secondbasket.maas.model_desk import ModelDesk
 from secondbasket.maas.prober import Prober
-from secondbasket.maas.routing import Router
+from secondbasket.maas.routing import Router, nothing_to_prove
 from secondbasket.maas.sessions import Sessions
-from secondbasket.models.catalogue import load_catalogue
+from secondbasket.models.catalogue import CatalogueEntry, load_catalogue
 from secondbasket.models.pull import Puller
 from secondbasket.models.registry import Registry
 from secondbasket.models.sources.options import PUBLIC_HUB, SourceOptions
 from secondbasket.models.store import Store
 from secondbasket.policy.destinations import DestinationRules, checked_url, destination_of
 from secondbasket.settings import (
-    LOCAL_PREFIX,
     Commit,
     Prepare,
     ProviderTable,
     Reload,
     Settings,
     UpstreamTable,
+    task_of,
 )
 from secondbasket.stores.database import Database
 from secondbasket.stores.home import Home
@@ -80,6 +81,7 @@ class Stack:
     door: Door
     baskets: Baskets
     health: Health
+    independence: Independence
     gateway: Gateway
     metrics: Metrics
     supervisor: Supervisor
@@ -194,6 +196,7 @@ async def open_stack(
             baskets=baskets,
             prices=_local_prices(settings),
             law=settings.operator.law,
+            maker_of=_makers(settings, catalogue),
             wishes=EngineWishes(
                 context_tokens=settings.engine.context_tokens,
                 slots=settings.engine.slots,
@@ -225,6 +228,7 @@ async def open_stack(
             door=door,
             baskets=baskets,
             health=health,
+            independence=Independence(baskets, nothing_to_prove),
             gateway=Gateway(
                 baskets=baskets,
                 budgets=budgets,
@@ -311,6 +315,18 @@ def _sources(
     return {name: create(options) for name, create in load("secondbasket.model_sources").items()}
 
 
+def _makers(
+    settings: Settings, catalogue: Mapping[str, CatalogueEntry]
+) -> Callable[[ModelRecord], str]:
+    """Who made a model's weights: as the settings say, else as the catalogue does."""
+    by_source = {entry.source: entry.maker for entry in catalogue.values()}
+
+    def maker_of(model: ModelRecord) -> str:
+        return settings.models.makers.get(model.name) or by_source.get(model.source, "")
+
+    return maker_of
+
+
 def _local_prices(settings: Settings) -> dict[ModelTask, Price]:
     prices = settings.prices
     return {
@@ -330,7 +346,7 @@ def _plans(settings: Settings) -> list[BasketPlan]:
     return [
         BasketPlan(
             name,
-            table.task or _task(settings, table.upstreams[0]),
+            table.task or task_of(settings, table.upstreams[0]),
             table.upstreams,
             BasketRules(
                 routing=table.routing,
@@ -345,15 +361,6 @@ def _plans(settings: Settings) -> list[BasketPlan]:
         )
         for name, table in settings.baskets.items()
     ]
-
-
-def _task(settings: Settings, upstream: str) -> ModelTask:
-    """What an upstream is for; of a local model only its name is known before it is loaded."""
-    table = settings.upstreams.get(upstream)
-    if table is not None:
-        return table.task
-    model = upstream.removeprefix(LOCAL_PREFIX).partition("@")[0]
-    return "embedding" if model == settings.models.default_embedding else "chat"
 
 
 def _outside_baskets(baskets: Baskets, door: Door, environment: Mapping[str, str]) -> Prepare:
@@ -404,7 +411,7 @@ def _outside_upstream(
         task=table.task,
         vendor=vendor,
         operator=provider.operator or vendor,
-        location=provider.location,
+        location=provider.location or "",
         weights_origin=table.weights_origin,
         licence=table.licence,
         host=destination_of(checked_url(provider.base_url)).host,

@@ -16,9 +16,10 @@ from cryptography import x509
 
 from secondbasket.cli.output import size
 from secondbasket.errors import BasketError, DigestMismatch
+from secondbasket.maas.independence import Findings
 from secondbasket.models.registry import Registry
 from secondbasket.models.store import Store
-from secondbasket.settings import Settings
+from secondbasket.settings import Settings, unused_upstreams
 from secondbasket.stores.home import Home
 
 _OLDEST_PYTHON = (3, 11)
@@ -201,6 +202,31 @@ def outbound(settings: Settings, environment: Mapping[str, str]) -> Finding:
             "Set egress.proxy if pulls have to go through a proxy.",
         )
     return ok("Outbound", "direct")
+
+
+def upstreams(settings: Settings) -> Finding:
+    """Every upstream of the settings is behind some basket."""
+    unused = unused_upstreams(settings)
+    if unused:
+        return warning(
+            "Upstreams",
+            f"No basket names {', '.join(unused)}: nobody can ask them.",
+            "Name them in the upstreams of a basket, or take them out of basket.toml.",
+        )
+    return ok("Upstreams", f"{len(settings.upstreams)} outside, each behind a basket")
+
+
+def independence(findings: Findings) -> Finding:
+    """No single cause would stop a whole basket."""
+    broken = sorted({each.basket for each in findings.shared if each.severity == "breaks"})
+    if broken:
+        return warning(
+            "Independence",
+            f"One cause would stop {len(broken)} of {len(findings.baskets)} baskets:"
+            f" {', '.join(broken)}.",
+            "`basket lint` says which, and what would have to happen.",
+        )
+    return ok("Independence", f"no single cause would stop any of {len(findings.baskets)} baskets")
 
 
 def models(home: Home, settings: Settings) -> Iterator[Finding]:

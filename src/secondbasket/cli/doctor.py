@@ -15,6 +15,7 @@ from secondbasket.cli.home import read_home
 from secondbasket.cli.output import emit, json_option, printable, size
 from secondbasket.core.chip import Chip
 from secondbasket.errors import BasketError
+from secondbasket.maas.independence import Findings
 from secondbasket.server.listen import listen_tcp
 from secondbasket.settings import Settings, default_home
 from secondbasket.stores.home import Home
@@ -69,6 +70,7 @@ def _examine() -> Iterator[Finding]:
     yield checks.ok("Settings", "all understood")
     yield checks.tls(settings, now)
     yield checks.outbound(settings, os.environ)
+    yield checks.upstreams(settings)
     if usable.state != "broken":
         yield from checks.models(home, settings)
         yield from anyio.run(_examine_stack, settings)
@@ -84,7 +86,9 @@ async def _examine_stack(settings: Settings) -> list[Finding]:
             else:
                 port = guarded("Port", lambda: _port(settings))
             chips = await server.get("chips", list[Chip], measure="false")
-            return [port, _memory(chips), await _engine(server)]
+            engine = await _engine(server)
+            findings = await server.get("lint", Findings)
+            return [port, _memory(chips), engine, checks.independence(findings)]
     except BasketError as error:
         return [checks.broken("Stack", error)]
 

@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "egress": "Show what left this machine: to whom, under which law, of which class.",
     },
     "Operate": {
+        "lint": "Say what the upstreams of a basket share, and what would break it.",
         "status": "Show what is running: baskets, engines, memory.",
         "reload": "Have the running server read basket.toml again.",
         "settings": "Show every setting, its value, and where that came from.",

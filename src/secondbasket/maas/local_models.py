@@ -41,7 +41,8 @@ class LocalModels:
     `baskets` holds those of the settings, which keep their names; `chips`
     finds the chips as they are now (it blocks); `session` is the way to an
     engine, for the upstream that it is; `prices` is what a
-    token costs by task; `law` is the law that the operator is under.
+    token costs by task; `law` is the law that the operator is under; `maker_of`
+    tells who made a model's weights, empty where nobody said.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class LocalModels:
         baskets: Baskets,
         prices: Mapping[ModelTask, Price],
         law: str,
+        maker_of: Callable[[ModelRecord], str],
         wishes: EngineWishes,
     ) -> None:
         self.unserved: dict[str, str] = {}
@@ -68,6 +70,7 @@ class LocalModels:
         self._baskets = baskets
         self._prices = prices
         self._law = law
+        self._maker_of = maker_of
         self._wishes = wishes
         self._placing = anyio.Lock()
 
@@ -145,7 +148,7 @@ class LocalModels:
             law=self._law,
             vendor=LOCAL,
             operator=LOCAL,
-            weights_origin=model.source,
+            weights_origin=self._maker_of(model),
             licence=model.licence,
             engine_family=spec.engine.name,
             model=model.name,

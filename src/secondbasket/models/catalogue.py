@@ -17,7 +17,8 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     `sources` are coordinates ('hf:…', 'pypi:…'), each of which brings one file;
     `files` maps the name of each file to its sha256, or is empty where only the
     source vouches for them. `size` is in bytes, all files together. `licence`
-    is SPDX where one exists, and the licence's own name otherwise.
+    is SPDX where one exists, and the licence's own name otherwise. `maker` is
+    who made the weights, empty where that is not said.
 
     The shape is what a fit is judged by before the file is here. `layers` are
     those that keep a key and a value for every token: in a hybrid model the
@@ -32,6 +33,7 @@ class CatalogueEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     files: Mapping[str, str]
     size: int
     licence: str
+    maker: str = ""
     parameters: int
     active_parameters: int
     layers: int

@@ -115,6 +115,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         chips=chips,
         status=lambda: _status(stack, address),
         stop=stop,
+        findings=stack.independence.findings,
         reload=stack.reload,
     )
 

@@ -1,6 +1,7 @@
 """The settings: one frozen tree, read once. Only the composition root and the CLI import it."""
 
 from secondbasket.settings.layers import HOME_VARIABLE, Loaded, default_home, read_settings
+from secondbasket.settings.references import task_of, unused_upstreams
 from secondbasket.settings.reload import Commit, Prepare, Reload
 from secondbasket.settings.tree import (
     LOCAL_PREFIX,
@@ -45,4 +46,6 @@ __all__ = [
     "UpstreamTable",
     "default_home",
     "read_settings",
+    "task_of",
+    "unused_upstreams",
 ]

@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from secondbasket.errors import SettingsError
 from secondbasket.settings.listing import Setting, all_settings, fields_of_tables
+from secondbasket.settings.references import mistakes
 from secondbasket.settings.tree import Settings
 
 HOME_VARIABLE = "SECONDBASKET_HOME"
@@ -53,6 +54,8 @@ def read_settings(
         loaded = Settings.model_validate({**tree, "home": home})
     except ValidationError as exc:
         raise _explain(exc.errors(), origins) from exc
+    for mistake in mistakes(loaded):
+        raise _refused(mistake.path, mistake.given, mistake.reason, origins)
     return Loaded(loaded, origins)
 
 
@@ -149,17 +152,24 @@ def _explain(errors: list[ErrorDetails], origins: Mapping[str, str]) -> Settings
         return SettingsError(f"There is no setting '{key}'{origin}.", hint=hint, param=key)
     if error["type"] == "missing":
         return SettingsError(f"'{key}' is missing{origin}.", hint="It has no default.", param=key)
-    secret = any(setting.secret for setting in all_settings() if setting.key == key)
-    given = "" if secret else f" = {error['input']!r}"
     reason = error["msg"].removeprefix("Value error, ").replace("Input should", "it should", 1)
+    return _refused(path, error["input"], reason, origins)
+
+
+def _refused(
+    path: Sequence[str], given: object, reason: str, origins: Mapping[str, str]
+) -> SettingsError:
+    key = ".".join(path)
+    secret = any(setting.secret for setting in all_settings() if setting.key == key)
+    shown = "" if secret else f" = {given!r}"
     return SettingsError(
-        f"'{key}'{given} is refused{origin}: {reason}.",
+        f"'{key}'{shown} is refused{_origin(path, origins)}: {reason}.",
         hint="`basket settings` explains each setting.",
         param=key,
     )
 
 
-def _origin(path: list[str], origins: Mapping[str, str]) -> str:
+def _origin(path: Sequence[str], origins: Mapping[str, str]) -> str:
     """Where the innermost part of `path` that was given stands."""
     for length in range(len(path), 0, -1):
         origin = origins.get(".".join(path[:length]))

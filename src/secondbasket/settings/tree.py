@@ -5,13 +5,21 @@ variables are all made from these classes.
 """
 
 import ipaddress
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from secondbasket.core.model import ModelTask
 from secondbasket.core.rules import Continuation, Routing
@@ -30,6 +38,7 @@ class Secret:
     """Marks a value that may hold a password: it is masked wherever settings are shown."""
 
 
+Words = Annotated[str, StringConstraints(strip_whitespace=True)]
 Count = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0), Unit("seconds")]
 Bytes = Annotated[int, Field(gt=0), Unit("bytes")]
@@ -149,6 +158,11 @@ class ModelSettings(Section):
     )
     catalogue: Path | None = Field(
         default=None, description="A catalogue file whose entries are added to the built-in ones."
+    )
+    makers: dict[str, Words] = Field(
+        default_factory=dict,
+        description="Who made the weights of installed models, by model name, where the catalogue"
+        " does not say; `basket lint` compares it.",
     )
 
 
@@ -279,12 +293,16 @@ class ProviderTable(Section):
         default=None, description="Environment variable that holds the key to it."
     )
     api_key_file: Path | None = Field(default=None, description="File that holds the key to it.")
-    vendor: str = Field(default="", description="Who sells the answers; the table's name else.")
-    operator: str = Field(
+    vendor: Words = Field(default="", description="Who sells the answers; the table's name else.")
+    operator: Words = Field(
         default="", description="Who runs the machines, where that is not the vendor."
     )
-    law: str = Field(min_length=1, description="The law that controls it, such as 'US' or 'FR'.")
-    location: str = Field(default="", description="The country its machines stand in.")
+    law: Annotated[Words, Field(min_length=1)] = Field(
+        description="The law that controls it, such as 'US' or 'FR'."
+    )
+    location: Annotated[Words, Field(min_length=1)] | None = Field(
+        default=None, description="The country its machines stand in."
+    )
     terms: str = Field(default="", description="Where its terms are written down.")
     connect_seconds: Seconds = Field(
         default=5.0, description="How long it may take until a connection stands."
@@ -304,7 +322,7 @@ class UpstreamTable(Section):
     provider: str = Field(description="Who answers, by its name under [providers].")
     model: str = Field(description="The model's name over there.")
     task: ModelTask = Field(default="chat", description="What the model is for.")
-    weights_origin: str = Field(
+    weights_origin: Words = Field(
         default="", description="Who made the weights, as lint compares it; often a company."
     )
     licence: str = Field(default="", description="The licence of the weights.")
@@ -357,6 +375,14 @@ class BasketTable(Section):
         default=30, description="How old a parity measurement may be."
     )
 
+    @field_validator("upstreams")
+    @classmethod
+    def _once_each(cls, upstreams: tuple[str, ...]) -> tuple[str, ...]:
+        for name, count in Counter(upstreams).items():
+            if count > 1:
+                raise ValueError(f"{name!r} is named {count} times")
+        return upstreams
+
     @field_validator("weights")
     @classmethod
     def _known_weights(cls, weights: dict[str, int], info: ValidationInfo) -> dict[str, int]:
@@ -400,36 +426,3 @@ class Settings(Section):
     baskets: dict[str, BasketTable] = Field(
         default_factory=dict, description="Public model names over several upstreams, by name."
     )
-
-    @field_validator("upstreams")
-    @classmethod
-    def _know_providers(
-        cls, upstreams: dict[str, UpstreamTable], info: ValidationInfo
-    ) -> dict[str, UpstreamTable]:
-        known = info.data.get("providers", {})
-        for name, upstream in upstreams.items():
-            if name.startswith(LOCAL_PREFIX):
-                raise ValueError(f"upstream {name!r}: names in '{LOCAL_PREFIX}' are this machine's")
-            if upstream.provider not in known:
-                listed = ", ".join(sorted(known)) or "none"
-                raise ValueError(
-                    f"upstream {name!r} names the provider {upstream.provider!r};"
-                    f" providers are: {listed}"
-                )
-        return upstreams
-
-    @field_validator("baskets")
-    @classmethod
-    def _know_upstreams(
-        cls, baskets: dict[str, BasketTable], info: ValidationInfo
-    ) -> dict[str, BasketTable]:
-        known = info.data.get("upstreams", {})
-        for name, basket in baskets.items():
-            for upstream in basket.upstreams:
-                if upstream not in known and not upstream.startswith(LOCAL_PREFIX):
-                    listed = ", ".join(sorted(known)) or "none"
-                    raise ValueError(
-                        f"basket {name!r} names the upstream {upstream!r}; upstreams are: {listed},"
-                        f" and {LOCAL_PREFIX}MODEL"
-                    )
-        return baskets

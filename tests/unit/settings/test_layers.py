@@ -45,7 +45,6 @@ def test_each_layer_beats_the_one_below_and_says_where_it_stands(tmp_path: Path)
         ("[prices]\nlocal_input_per_million = -1", "prices.local_input_per_million", 2, ""),
         ("[egress]\nallow = ['http://x']", "egress.allow", 2, ""),
         ("[server]\ntrusted_proxies = ['proxy']", "server.trusted_proxies", 2, ""),
-        ("[baskets.chat]\nupstreams = ['y']", "baskets", 1, ""),
         ("[upstreams.a]\nmodle = 'm'", "upstreams.a.provider", 1, "no default"),
         ("[providers.a]\nkind = 'else'", "providers.a.kind", 2, ""),
     ],
@@ -57,8 +56,7 @@ def test_a_mistake_in_the_file_names_key_and_line(
     with pytest.raises(SettingsError) as caught:
         read_settings(tmp_path, {})
     assert f"'{key}'" in caught.value.message
-    if key != "baskets":
-        assert f"({file}:{line})" in caught.value.message
+    assert f"({file}:{line})" in caught.value.message
     assert hint in caught.value.hint
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from secondbasket.core.chip import Chip
 from secondbasket.core.reloaded import Reloaded
 from secondbasket.ledger.ledger import Ledger
+from secondbasket.maas.independence import Findings
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.model_desk import ModelDesk
 from secondbasket.server.admin.words import Status
@@ -24,4 +25,5 @@ class AdminPorts:
     chips: Callable[[bool], Awaitable[Sequence[Chip]]]
     status: Callable[[], Status]
     stop: Callable[[], None]
+    findings: Callable[[str | None], Findings]
     reload: Callable[[], Reloaded]

@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute
 
 from secondbasket.server.admin.account import account_routes
+from secondbasket.server.admin.baskets import basket_routes
 from secondbasket.server.admin.keys import key_routes
 from secondbasket.server.admin.machine import machine_routes
 from secondbasket.server.admin.models import model_routes
@@ -16,4 +17,5 @@ def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
         *model_routes(ports),
         *key_routes(ports),
         *account_routes(ports),
+        *basket_routes(ports),
     ]
