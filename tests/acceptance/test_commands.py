@@ -143,6 +143,7 @@ def test_chips_are_measured(server: Running) -> None:
         (["model", "pull", "qwen3-0.6bb"], "Did you mean 'qwen3-0.6b'?"),
         (["model", "pull", "file:/none.gguf"], "There is no file at /none.gguf"),
         (["chat", "--model", "none", "Hello"], "There is no model 'none'"),
+        (["lint", "none"], "There is no model 'none'"),
         (["restore", "/dev/null", "--force"], "in use by 'basket up'"),
         (["upgrade"], "in use by 'basket up'"),
         (["up", "--port", "0"], "in use by 'basket up'"),
@@ -215,3 +216,20 @@ def test_the_tour_passes_every_stop(server: Running) -> None:
     assert after[EMBEDDING_MODEL] == before[EMBEDDING_MODEL]
     with pytest.raises(ProcessLookupError):
         os.kill(before[CHAT_MODEL], 0)
+
+
+def test_lint_says_what_the_basket_of_the_default_model_shares(server: Running) -> None:
+    found = server.basket("lint", CHAT_MODEL)
+    assert found
+    assert {each["basket"] for each in found} == {CHAT_MODEL}
+    assert any(each["severity"] == "breaks" for each in found)
+    assert all(each["told"].endswith(".") for each in found)
+    everything = server.basket("lint")
+    assert {each["basket"] for each in everything} == {CHAT_MODEL, EMBEDDING_MODEL}
+    people = run(server, "lint", CHAT_MODEL)
+    assert (people.returncode, people.stderr) == (0, "")
+    assert found[0]["told"] in people.stdout
+    strict = run(server, "lint", CHAT_MODEL, "--strict", "--json")
+    assert strict.returncode == 1
+    assert json.loads(strict.stdout) == found
+    assert CHAT_MODEL in strict.stderr

@@ -213,7 +213,10 @@ def upstreams(settings: Settings) -> Finding:
             f"No basket names {', '.join(unused)}: nobody can ask them.",
             "Name them in the upstreams of a basket, or take them out of basket.toml.",
         )
-    return ok("Upstreams", f"{len(settings.upstreams)} outside, each behind a basket")
+    outside = len(settings.upstreams)
+    return ok(
+        "Upstreams", f"{outside} outside, each behind a basket" if outside else "none outside"
+    )
 
 
 def independence(findings: Findings) -> Finding:

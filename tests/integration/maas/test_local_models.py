@@ -82,6 +82,7 @@ async def machine(tmp_path: Path, *programs: str) -> AsyncIterator[Machine]:
                 baskets=baskets,
                 prices={"chat": Price(0, 0, "EUR")},
                 law="DE",
+                maker_of=lambda model: f"maker of {model.name}",
                 wishes=EngineWishes(),
             ),
         )

@@ -6,6 +6,9 @@ import pytest
 
 from secondbasket.errors import SettingsError
 from secondbasket.settings import read_settings, unused_upstreams
+from secondbasket.settings.listing import fields_of_tables
+from tools.documents import blocks
+from tools.locks import ROOT
 
 PROVIDERS = """\
 [providers.eu]
@@ -158,3 +161,33 @@ def test_upstreams_that_no_basket_names_are_found(tmp_path: Path) -> None:
         PROVIDERS + UPSTREAMS + "[baskets.chat]\nupstreams = ['far', 'local/any@openvino']\n",
     )
     assert unused_upstreams(read_settings(tmp_path, {}).settings) == ["vectors"]
+
+
+@pytest.fixture
+def worked_example() -> str:
+    [block] = [block for block in blocks(ROOT / "docs" / "baskets.md") if "example" in block.marks]
+    return block.text
+
+
+def test_the_worked_example_is_understood_as_it_is_explained(
+    tmp_path: Path, worked_example: str
+) -> None:
+    written(tmp_path, worked_example)
+    settings = read_settings(tmp_path, {}).settings
+    laws = {name: provider.law for name, provider in settings.providers.items()}
+    assert laws == {"mistral": "FR", "anthropic": "US"}
+    basket = settings.baskets["assistant"]
+    assert basket.upstreams == ("mistral-small", "claude", "local/qwen3-4b")
+    assert basket.parity_floor == 0.8
+    assert settings.baskets["drafts"].weights == {"claude": 1, "mistral-small": 3}
+    assert not unused_upstreams(settings)
+
+
+@pytest.mark.parametrize("table", ["providers", "upstreams", "baskets"])
+def test_the_worked_example_and_its_page_name_every_setting(
+    table: str, worked_example: str
+) -> None:
+    page = (ROOT / "docs" / "baskets.md").read_text()
+    for field in fields_of_tables()[table]:
+        name = field.key.rpartition(".")[2]
+        assert f"{name} = " in worked_example or f"`{name}`" in page, field.key
