@@ -45,6 +45,7 @@ from secondbasket.maas.prober import Prober
 from secondbasket.maas.routing import Router, nothing_to_prove
 from secondbasket.maas.sessions import Sessions
 from secondbasket.models.catalogue import CatalogueEntry, load_catalogue
+from secondbasket.maas.standing import Standings
 from secondbasket.models.pull import Puller
 from secondbasket.models.registry import Registry
 from secondbasket.models.sources.options import PUBLIC_HUB, SourceOptions
@@ -82,6 +83,7 @@ class Stack:
     baskets: Baskets
     health: Health
     independence: Independence
+    standings: Standings
     gateway: Gateway
     metrics: Metrics
     supervisor: Supervisor
@@ -209,7 +211,10 @@ async def open_stack(
             in_flight=lambda: len(in_flight),
             replicas=local_models.states,
             egress=door.meter.sums,
+            upstreams=baskets.upstreams,
+            health=health,
         )
+        router = Router(health)
 
         def record(receipt: Receipt) -> None:
             ledger.record(receipt)
@@ -229,13 +234,14 @@ async def open_stack(
             baskets=baskets,
             health=health,
             independence=Independence(baskets, nothing_to_prove),
+            standings=Standings(baskets, health, router),
             gateway=Gateway(
                 baskets=baskets,
                 budgets=budgets,
                 in_flight=in_flight,
                 record=record,
                 health=health,
-                router=Router(health),
+                router=router,
                 classify=_classify,
                 forbidden=_forbidden,
                 currency=currency,

@@ -125,7 +125,13 @@ def test_status_tells_of_every_engine(server: Running) -> None:
         assert replicas[name]["state"] == "ready"
         assert replicas[name]["observed_bytes"] > 0
         os.kill(replicas[name]["pid"], 0)
-    assert server.url in run(server, "status").stdout
+    baskets = {row["name"]: row for row in status["baskets"]}
+    assert baskets[CHAT_MODEL]["rules"]["routing"] == "priority"
+    [upstream] = baskets[CHAT_MODEL]["upstreams"]
+    assert (upstream["name"], upstream["state"]) == (f"local/{CHAT_MODEL}", "ready")
+    people = run(server, "status").stdout
+    assert server.url in people
+    assert f"local/{CHAT_MODEL}" in people
 
 
 def test_chips_are_measured(server: Running) -> None:

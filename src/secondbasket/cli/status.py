@@ -1,15 +1,26 @@
 """`basket status`: what is running."""
 
+from collections.abc import Sequence
+
 import click
 
 from secondbasket.cli.connection import call
 from secondbasket.cli.output import emit, json_option, printable, seconds, size, table
+from secondbasket.core.rules import Continuation
+from secondbasket.core.standing import Standing
+from secondbasket.server.admin.words import BasketStatus
+
+_CONTINUATIONS: dict[Continuation, str] = {
+    "none": "end with an error",
+    "prefill": "go on by prefill",
+    "replay": "go on by prefill or replay",
+}
 
 
 @click.command()
 @json_option
 def command(as_json: bool) -> None:
-    """Show what is running: baskets, engines, memory.
+    """Show what is running: baskets and how their upstreams do, engines, memory.
 
     Fails when no server runs on this home.
     """
@@ -23,17 +34,20 @@ def command(as_json: bool) -> None:
     )
     click.echo(printable(f"{status.state}{': ' * bool(status.reason)}{status.reason}\n"))
     table(
-        ("BASKET", "TASK", "STATE", "ANSWERED BY"),
+        ("BASKET", "TASK", "STATE", "ROUTING", "BROKEN STREAMS"),
         [
             (
                 basket.name,
                 basket.task,
                 "ready" if basket.ready else "not ready",
-                ", ".join(basket.upstreams),
+                basket.rules.routing,
+                _CONTINUATIONS[basket.rules.continuation],
             )
             for basket in status.baskets
         ],
     )
+    click.echo()
+    _show_upstreams(status.baskets)
     click.echo()
     table(
         ("REPLICA", "ENGINE", "CHIP", "STATE", "PROCESS", "ESTIMATE", "MEMORY"),
@@ -50,4 +64,32 @@ def command(as_json: bool) -> None:
             for replica in status.replicas
         ],
         right=(4, 5, 6),
+    )
+
+
+def _show_upstreams(baskets: Sequence[BasketStatus]) -> None:
+    header = ("BASKET", "UPSTREAM", "STATE", "IN FLIGHT", "FIRST TOKEN", "FAILED", "LAST ERROR")
+    table(
+        (*header, "LAW", "VENDOR", "WHY"),
+        [
+            ("" if number else basket.name, *_upstream_row(standing))
+            for basket in baskets
+            for number, standing in enumerate(basket.upstreams)
+        ],
+        right=(3, 4, 5),
+    )
+
+
+def _upstream_row(standing: Standing) -> tuple[str, ...]:
+    latency = standing.first_token_ms
+    return (
+        standing.name,
+        standing.state,
+        str(standing.in_flight),
+        "" if latency is None else f"{latency:.0f} ms",
+        f"{standing.failure_share:.0%}",
+        standing.last_error,
+        standing.law,
+        standing.vendor,
+        "; ".join(filter(None, (standing.reason, standing.unproven))),
     )

@@ -43,6 +43,7 @@ class HealthRules(msgspec.Struct, frozen=True, kw_only=True):
 class UpstreamHealth:
     """One upstream. `in_flight` counts its calls; `first_token_ms` is smoothed, None if unknown.
 
+    `opened`, `probes`, `failed_probes` and `refused_retries` count since the start.
     Every `begin` is followed by one of `answered`, `failed` and `left`.
     """
 
@@ -52,6 +53,10 @@ class UpstreamHealth:
         self.first_token_ms: float | None = None
         self.last_error = ""
         self.last_used = clock()
+        self.opened = 0
+        self.probes = 0
+        self.failed_probes = 0
+        self.refused_retries = 0
         self._rules = rules
         self._clock = clock
         self._failures = 0
@@ -100,6 +105,7 @@ class UpstreamHealth:
         self._retries = min(_MOST_RETRIES, self._retries + gained)
         self._retries_at = now
         if self._retries < 1:
+            self.refused_retries += 1
             return False
         self._retries -= 1
         return True
@@ -148,7 +154,9 @@ class UpstreamHealth:
         That alone does not close a breaker: who answers a probe may still fail calls.
         """
         self.last_used = self._clock()
+        self.probes += 1
         if error is not None:
+            self.failed_probes += 1
             self._count_failure(error)
 
     def _count_failure(self, error: BasketError) -> None:
@@ -165,6 +173,7 @@ class UpstreamHealth:
 
     def _open(self) -> None:
         self.state = "open"
+        self.opened += 1
         # Less up to a quarter at random: many gateways must not try again in one moment.
         self._closed_until = self._clock() + self._pause * random.uniform(0.75, 1.0)
 

@@ -15,7 +15,10 @@ from prometheus_client.registry import Collector
 
 from secondbasket.core.egress import EgressSum
 from secondbasket.core.money import NANO
-from secondbasket.core.receipt import Receipt
+from secondbasket.core.ports import Upstream
+from secondbasket.core.receipt import Hop, Receipt
+from secondbasket.maas.health import Health
+from secondbasket.maas.upstream_metrics import UpstreamMetrics
 
 # The conventions' own bucket bounds, in seconds.
 _DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -29,7 +32,8 @@ _CALL = ("gen_ai_operation_name", "gen_ai_request_model", "upstream")
 class Metrics:
     """Fed with every receipt and every refusal; read as Prometheus' text form.
 
-    `in_flight`, `replicas` (counts by state) and `egress` are asked at each reading.
+    `in_flight`, `replicas` (counts by state), `egress`, `upstreams` (by name)
+    and their `health` are asked at each reading.
     """
 
     def __init__(
@@ -39,6 +43,8 @@ class Metrics:
         in_flight: Callable[[], int],
         replicas: Callable[[], Mapping[str, int]],
         egress: Callable[[], Iterable[EgressSum]],
+        upstreams: Callable[[], Mapping[str, Upstream]],
+        health: Health,
     ) -> None:
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -73,6 +79,24 @@ class Metrics:
             buckets=_FIRST_TOKEN,
             registry=registry,
         )
+        self._hops = Counter(
+            "secondbasket_hops",
+            "Upstreams that were asked, by how that ended; a call may ask several.",
+            ("upstream", "outcome", "error"),
+            registry=registry,
+        )
+        self._failovers = Counter(
+            "secondbasket_failovers",
+            "Calls that went on at another upstream: restarted, or continued in the middle.",
+            ("gen_ai_request_model", "from_upstream", "to_upstream", "kind"),
+            registry=registry,
+        )
+        self._broken = Counter(
+            "secondbasket_broken_streams",
+            "Streams that ended with an error after part of the answer was out.",
+            ("gen_ai_request_model", "upstream"),
+            registry=registry,
+        )
         self._refusals = Counter(
             "secondbasket_refusals",
             "Requests answered with an error, by its code.",
@@ -81,7 +105,9 @@ class Metrics:
         )
         Info("secondbasket_build", "What is running.", registry=registry).info({"version": version})
         registry.register(_Present(in_flight, replicas, egress))
+        registry.register(UpstreamMetrics(upstreams, health))
         self._series: dict[tuple[str, ...], _Series] = {}
+        self._hop_series: dict[tuple[str, str, str], Counter] = {}
 
     def observe(self, receipt: Receipt) -> None:
         """Add one call up. Takes microseconds; call it on the event loop."""
@@ -98,6 +124,28 @@ class Metrics:
                 first_token=self._first_token.labels(*call),
             )
         series.add(receipt)
+        self._count_hops(receipt)
+
+    def _count_hops(self, receipt: Receipt) -> None:
+        if not receipt.hops:
+            self._count_hop(receipt)
+        before: Hop | None = None
+        for hop in receipt.hops:
+            self._count_hop(hop)
+            if before is not None:
+                kind = "continued" if hop.goes_on else "restarted"
+                names = (receipt.basket, before.upstream, hop.upstream)
+                self._failovers.labels(*names, kind).inc()
+            before = hop
+        if receipt.streamed and receipt.outcome == "upstream_failed" and receipt.output_tokens:
+            self._broken.labels(receipt.basket, receipt.upstream).inc()
+
+    def _count_hop(self, ended: Receipt | Hop) -> None:
+        key = (ended.upstream, ended.outcome, ended.error or "")
+        counter = self._hop_series.get(key)
+        if counter is None:
+            counter = self._hop_series[key] = self._hops.labels(*key)
+        counter.inc()
 
     def refused(self, code: str) -> None:
         """Count one error answer."""

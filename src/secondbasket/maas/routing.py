@@ -28,8 +28,8 @@ class Router:
     """Orders a basket's upstreams by its rules; the ill and the unproven come last."""
 
     def __init__(self, health: Health, *, unproven: Unproven = nothing_to_prove) -> None:
+        self.unproven = unproven
         self._health = health
-        self._unproven = unproven
 
     def route(self, basket: Basket) -> Route:
         upstreams = basket.upstreams
@@ -40,7 +40,7 @@ class Router:
         unproven = {
             each.facts.name: why
             for each in ordered
-            if (why := self._unproven(basket, each.facts)) is not None
+            if (why := self.unproven(basket, each.facts)) is not None
         }
         outliers = self._health.outliers(names)
         if unproven or outliers:

@@ -136,7 +136,8 @@ def _status(stack: Stack, address: str) -> Status:
                 basket.name,
                 basket.task,
                 basket.ready(),
-                tuple(upstream.facts.name for upstream in basket.upstreams),
+                basket.rules,
+                stack.standings.of(basket),
             )
             for basket in stack.baskets
         ),

@@ -8,6 +8,8 @@ from secondbasket.core.key import Key, Role
 from secondbasket.core.model import BrokenFile, ModelRecord, ModelTask
 from secondbasket.core.ports import PullProgress
 from secondbasket.core.replica import ReplicaStatus
+from secondbasket.core.rules import BasketRules
+from secondbasket.core.standing import Standing
 from secondbasket.errors import BasketError
 
 
@@ -85,7 +87,8 @@ class BasketStatus(msgspec.Struct, frozen=True):
     name: str
     task: ModelTask
     ready: bool
-    upstreams: tuple[str, ...]
+    rules: BasketRules
+    upstreams: tuple[Standing, ...]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
