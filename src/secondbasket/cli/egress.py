@@ -13,7 +13,7 @@ from secondbasket.core.egress import EgressSum
 @click.option("--until", metavar="WHEN", help="Leave out what came then or later.")
 @json_option
 def command(since: str | None, until: str | None, as_json: bool) -> None:
-    """Show what left this machine: to whom, under which law, of which data class.
+    """Show what left this machine: to whom, and under which law.
 
     Counts the bytes of request and response bodies, in whole hours. Answers of your own engines
     stay on this machine and are not in it.

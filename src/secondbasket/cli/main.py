@@ -26,7 +26,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "key": "Create, list and revoke API keys.",
         "usage": "Sum up tokens and money.",
         "receipt": "Show what happened for one request.",
-        "egress": "Show what left this machine: to whom, under which law, of which class.",
+        "egress": "Show what left this machine: to whom, and under which law.",
     },
     "Operate": {
         "lint": "Say what the upstreams of a basket share, and what would break it.",
