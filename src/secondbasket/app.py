@@ -44,8 +44,8 @@ from secondbasket.maas.model_desk import ModelDesk
 from secondbasket.maas.prober import Prober
 from secondbasket.maas.routing import Router, nothing_to_prove
 from secondbasket.maas.sessions import Sessions
-from secondbasket.models.catalogue import CatalogueEntry, load_catalogue
 from secondbasket.maas.standing import Standings
+from secondbasket.models.catalogue import CatalogueEntry, load_catalogue
 from secondbasket.models.pull import Puller
 from secondbasket.models.registry import Registry
 from secondbasket.models.sources.options import PUBLIC_HUB, SourceOptions

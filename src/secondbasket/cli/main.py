@@ -30,7 +30,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Operate": {
         "lint": "Say what the upstreams of a basket share, and what would break it.",
-        "status": "Show what is running: baskets and their upstreams, engines, memory.",
+        "status": "Show what is running: baskets, upstreams, engines, memory.",
         "reload": "Have the running server read basket.toml again.",
         "settings": "Show every setting, its value, and where that came from.",
         "doctor": "Check this set-up, and say how to mend it.",

@@ -20,7 +20,7 @@ _CONTINUATIONS: dict[Continuation, str] = {
 @click.command()
 @json_option
 def command(as_json: bool) -> None:
-    """Show what is running: baskets and their upstreams, engines, memory.
+    """Show what is running: baskets, upstreams, engines, memory.
 
     Fails when no server runs on this home.
     """
