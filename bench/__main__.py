@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from bench import engine, gateway, journal, machine, start, table
+from bench import engine, failover, gateway, journal, machine, routing, start, table
 from secondbasket.core.clock import now
 from tools.locks import ROOT
 
-PARTS = ("start", "engine", "gateway", "journal")
+PARTS = ("start", "engine", "gateway", "routing", "failover", "journal")
 
 
 def install_litellm() -> None:
@@ -45,6 +45,8 @@ def main() -> None:
         "start": lambda: start.run(rounds=asked.rounds),
         "engine": lambda: engine.run(rounds=asked.rounds),
         "gateway": lambda: gateway.run(rounds=asked.rounds, seconds=asked.seconds),
+        "routing": lambda: routing.run(rounds=asked.rounds),
+        "failover": lambda: failover.run(rounds=asked.rounds),
         "journal": lambda: journal.run(rounds=asked.rounds, seconds=asked.seconds),
     }
     if "gateway" in parts:

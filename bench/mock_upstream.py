@@ -1,6 +1,7 @@
 """An upstream that answers at once: the OpenAI chat wire, scripted, in one small process.
 
-Run as ``python -m bench.mock_upstream PORT``; prints ``ready`` once it listens on 127.0.0.1.
+Run as ``python -m bench.mock_upstream PORT``; prints ``ready`` once it listens on 127.0.0.1. With
+``--stall`` it takes requests and never answers one.
 Written on the bare protocol so that it costs far less than what is measured in front of it.
 """
 
@@ -59,6 +60,7 @@ def _stream() -> list[bytes]:
     ]
 
 
+STALLS = "--stall" in sys.argv
 PLAIN = _plain()
 STREAM = _stream()
 
@@ -82,6 +84,8 @@ class MockProtocol(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
+        if STALLS:
+            return
         asked = msgspec.json.decode(bytes(self._body) or b"{}", type=_Asked)
         self._body.clear()
         if asked.stream:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from bench import engine, gateway, journal, start
+from bench import engine, failover, gateway, journal, routing, start
 from bench.machine import Machine
 from tools.locks import ROOT
 
@@ -15,7 +15,14 @@ RESULTS = ROOT / "bench" / "results"
 _BEGIN, _END = "<!-- bench: written by make bench -->", "<!-- /bench -->"
 
 
-Figures = engine.Result | gateway.Result | start.Result | journal.Result
+Figures = (
+    engine.Result
+    | gateway.Result
+    | routing.Result
+    | failover.Result
+    | start.Result
+    | journal.Result
+)
 T = TypeVar("T")
 
 
@@ -152,6 +159,67 @@ def _journal(result: journal.Result) -> str:
     return "## What a durable receipt costs\n\n" + _rows(head, rows)
 
 
+def _routing(result: routing.Result) -> str:
+    rows = [(name, _spread(found, 1)) for name, found in result.choosing_us.items()]
+    return (
+        "## Choosing who answers\n"
+        "Policy, order, breaker, retry budget and reservation over four upstreams, the account of"
+        " the call included; no network.\n\n" + _rows(("routing", "µs a call"), rows)
+    )
+
+
+def _routing_figures(result: routing.Result) -> list[tuple[str, str, str]]:
+    worst = max(statistics.median(found) for found in result.choosing_us.values())
+    return [("policy, routing and breaker, a call", f"{worst / 1000:.3f} ms", "≤ 0.15 ms")]
+
+
+def _failover(result: failover.Result) -> str:
+    rows = [
+        (
+            what,
+            mode,
+            str(sum(run.requests for run in runs)),
+            str(sum(run.failed for run in runs)),
+            _spread(run.switched for run in runs),
+            _spread(run.continued for run in runs),
+            _spread((run.switch_ms_p50 for run in runs), 1),
+            _spread((run.switch_ms_p95 for run in runs), 1),
+        )
+        for what, modes in (("killed", result.killed), ("stalled", result.stalled))
+        for mode, runs in modes.items()
+    ]
+    head = (
+        *("first upstream", "answers", "requests", "failed", "switched a run", "continued"),
+        *("switch p50, ms", "p95, ms"),
+    )
+    return (
+        "## One of two upstreams dies under load\n"
+        f"{failover.IN_FLIGHT} calls in flight; one upstream is killed with SIGKILL midway, or"
+        f" takes calls and answers none (its time-out is {failover.STALL_SECONDS * 1000:.0f} ms)."
+        " A switch is the time from asking the failing upstream to asking the next.\n\n"
+        + _rows(head, rows)
+    )
+
+
+def _failover_figures(result: failover.Result) -> list[tuple[str, str, str]]:
+    killed = [run for runs in result.killed.values() for run in runs]
+    stalled = [run for runs in result.stalled.values() for run in runs]
+    beyond = statistics.median(run.switch_ms_p95 for run in stalled) - failover.STALL_SECONDS * 1000
+    return [
+        (
+            "calls failed when one of two upstreams was killed, 64 in flight",
+            f"{sum(run.failed for run in killed)} of {sum(run.requests for run in killed):,}",
+            "0",
+        ),
+        (
+            "switch from a killed upstream, p95",
+            f"{statistics.median(run.switch_ms_p95 for run in killed):.1f} ms",
+            "≤ 20 ms",
+        ),
+        ("switch from a stalled upstream, beyond its time-out", f"{beyond:.0f} ms", "≤ 50 ms"),
+    ]
+
+
 def _engine_ratio(result: engine.Result) -> list[tuple[str, str, str]]:
     alone = result.cell("engine alone", 8, "tokens_per_second")
     through = result.cell("through the gateway", 8, "tokens_per_second")
@@ -215,6 +283,8 @@ def write() -> None:
 
     add(_read("engine", engine.Result), _engine, _engine_ratio)
     add(_read("gateway", gateway.Result), _gateway, gateway_ratios)
+    add(_read("routing", routing.Result), _routing, _routing_figures)
+    add(_read("failover", failover.Result), _failover, _failover_figures)
     add(_read("start", start.Result), _start, _start_figures)
     add(_read("journal", journal.Result), _journal, lambda _: [])
 
