@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 
-_SIMPLE_ESCAPES = ("\\n", "\\r", "\\t", '\\"', "\\/")
+_SIMPLE_ESCAPES = {"\\n": " ", "\\r": " ", "\\t": " ", '\\"': '"', "\\/": "/"}
 _CODE_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _MENDED = {
@@ -89,21 +89,13 @@ class Reading:
 
     def begins(self, start: int) -> bool:
         """Does a word begin at `start`, and not in the middle of a dotted or dashed number?"""
-        if start == 0:
-            return True
-        before = self.shape[start - 1]
-        if before in b"9A":
-            return False
-        return not (before in b".-/" and start > 1 and self.shape[start - 2] == 0x39)
+        before = self.shape[max(0, start - 2) : start]
+        return before[-1:] not in (b"9", b"A") and before not in (b"9.", b"9/", b"9-")
 
     def ends(self, end: int) -> bool:
-        """As `begins`, for the end of a word."""
+        """As `begins`, for the end of a word; what goes on with a dash and a letter goes on."""
         after = self.shape[end : end + 2]
-        if not after:
-            return True
-        if after[0] in b"9A":
-            return False
-        return not (after[0] in b".-/" and after[1:] == b"9")
+        return after[:1] not in (b"9", b"A") and after not in (b".9", b"/9", b"-9", b"-A")
 
     def compact(self, start: int, length: int) -> str:
         """The next `length` letters and digits from `start`, separators left out.
@@ -127,8 +119,8 @@ def _pairs_of(form: bytes) -> frozenset[bytes]:
 
 def _plain(text: str) -> str:
     if "\\" in text:
-        for escape in _SIMPLE_ESCAPES:
-            text = text.replace(escape, " ")
+        for escape, meant in _SIMPLE_ESCAPES.items():
+            text = text.replace(escape, meant)
         if "\\u" in text:
             text = _CODE_ESCAPE.sub(_unescape, text)
     if text.isascii():

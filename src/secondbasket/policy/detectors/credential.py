@@ -30,6 +30,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9+/_.~=-]{16,400}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z_.-]*[:!?]?")
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _CHANGE = re.compile(r"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]")
+_PUNCTUATION = ".:)]}"
 _LEAST_BITS, _LEAST_CHANGES = 3.0, 4
 
 
@@ -84,7 +85,7 @@ def _is_filled_in(value: str) -> bool:
 
 def _is_password(value: str) -> bool:
     """Not a word, a call, or a variable: it has a digit or a mark that names do not have."""
-    value = value.rstrip(".)")
+    value = value.rstrip(_PUNCTUATION)
     if len(value) < 8 or not _is_filled_in(value) or "(" in value or "[" in value or "://" in value:
         return False
     if _WORD.fullmatch(value) or _ATTRIBUTE.fullmatch(value) or value.startswith(("/", "./", "$")):
@@ -96,7 +97,7 @@ def _is_password(value: str) -> bool:
 
 def _is_random(value: str) -> bool:
     """Would chance have written it? Letters and digits change places too often for a name."""
-    value = value.rstrip(".")
+    value = value.rstrip(_PUNCTUATION)
     if value.isalpha() or not _TOKEN.fullmatch(value) or value.startswith(("/", ".", "-")):
         return False
     if _ATTRIBUTE.fullmatch(value):

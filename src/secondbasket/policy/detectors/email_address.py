@@ -14,7 +14,7 @@ _LOCAL_REVERSED = re.compile(r"[\w.+%'~#&=-]*")
 _SPELLED = {"(at)": "@", "[at]": "@", "{at}": "@", "(dot)": ".", "[dot]": ".", "{dot}": "."}
 # Names of files and of accounts that many share: 'logo@2x.png', 'git@host.example:project'.
 _ENDINGS_OF_FILES = frozenset(
-    "avif bmp css csv gif gz htm html ico jpeg jpg js json jsx pdf png svg ts tsx txt webp xml".split()
+    "avif bmp css csv gif gz htm html ico jpeg jpg js json pdf png svg ts txt webp xml".split()
 )
 _SHARED_ACCOUNTS = frozenset(("git", "hg", "svn"))
 

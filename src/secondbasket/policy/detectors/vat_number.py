@@ -73,11 +73,11 @@ def _prefix(reading: Reading, digits: int) -> int | None:
     end = digits - apart
     if end < 2 or reading.shape[end - 1] not in b"A9":
         return None
-    before = reading.ascii[max(0, end - _LONGEST_PREFIX) : end]
+    written = reading.ascii[max(0, end - _LONGEST_PREFIX) : end].decode()
     # 'it 123' is a word and a number, 'it123' may be meant.
-    if apart and before[-2:].islower():
+    if apart and written[-2:].islower():
         return None
-    before = before.decode().upper()
+    before = written.upper()
     for length in (2, 3, 4, 5):
         prefix = before[-length:]
         country = prefix[:2]
@@ -105,9 +105,7 @@ def _is_right(reading: Reading, begin: int) -> bool:
         return any(british.is_valid(reading.compact(begin, 2 + each)[2:]) for each in lengths)
     from stdnum.eu import vat  # noqa: PLC0415 - it loads a module for each country it is asked of
 
-    return any(
-        vat.is_valid(reading.compact(begin, 2 + each).upper()) for each in _LENGTHS[country]
-    )
+    return any(vat.is_valid(reading.compact(begin, 2 + each).upper()) for each in _LENGTHS[country])
 
 
 def create() -> VatNumberDetector:
