@@ -64,6 +64,9 @@ class _Silent:
     def ready(self) -> bool:
         return True
 
+    def unfit(self, request: ChatRequest | CompletionRequest | EmbeddingRequest) -> None:
+        return None
+
     def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
         raise AssertionError
 

@@ -35,6 +35,9 @@ class IdleUpstream:
     def ready(self) -> bool:
         return self.up
 
+    def unfit(self, request: ChatRequest | CompletionRequest | EmbeddingRequest) -> None:
+        return None
+
     def chat(self, request: ChatRequest, meter: WireMeter) -> AsyncGenerator[Chunk, None]:
         raise AssertionError
 

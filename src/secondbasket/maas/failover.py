@@ -133,7 +133,7 @@ class Candidates(Generic[Asked]):
         ill = health.why_not()
         if ill is not None:
             return ill
-        unfit = call.unfit(facts)
+        unfit = call.unfit(facts) or upstream.unfit(call.request)
         if unfit is not None:
             self._refusals.append(unfit)
             return unfit.message

@@ -38,7 +38,7 @@ from secondbasket.testing.scripted_upstream import (
 
 API_KEY = "the-key-of-this-contract"
 WORDS = ("One ", "two ", "three ", "four ", "five.")
-USAGE = Usage(7, 5)
+USAGE = Usage(7, 5, 1)
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,14 +243,13 @@ class UpstreamContract:
 
     async def test_keeping_alive_is_no_content(self, case: UpstreamCase) -> None:
         """Neither comments nor pings nor single bytes: who waits for content goes on waiting."""
-        text = case.finish - 1
 
         async def alive(exchange: Exchange) -> None:
             await exchange.begin_stream()
             for _ in range(20):
                 await exchange.chunk(b": still here\n\n" + case.ping)
                 await asyncio.sleep(0.01)
-            await exchange.chunk(case.frames[text][:-1])
+            await exchange.chunk(case.frames[2][:-1])
             await asyncio.sleep(30)
 
         async with _upstream(case, alive) as (upstream, _):

@@ -21,7 +21,13 @@ from secondbasket.core.chat import (
 )
 from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.egress import Session
-from secondbasket.errors import EngineError, InvalidRequest, UpstreamBroken, UpstreamUnavailable
+from secondbasket.errors import (
+    BasketError,
+    EngineError,
+    UnsupportedField,
+    UpstreamBroken,
+    UpstreamUnavailable,
+)
 from secondbasket.maas.upstreams.alternatives import merged
 from secondbasket.maas.upstreams.engine_fields import known_only
 from secondbasket.maas.upstreams.forced_tools import ForcedToolCall
@@ -49,6 +55,19 @@ class LocalUpstream:
 
     def ready(self) -> bool:
         return self._replica.endpoint is not None
+
+    def unfit(
+        self, request: ChatRequest | CompletionRequest | EmbeddingRequest
+    ) -> BasketError | None:
+        if isinstance(request, CompletionRequest):
+            for field in ("echo", "suffix"):
+                if getattr(request, field):
+                    return UnsupportedField(
+                        f"'{field}' is not served by '{request.model}'.",
+                        hint="Leave it out.",
+                        param=field,
+                    )
+        return None
 
     @contextmanager
     def _connected(self) -> Iterator[OpenAIHttp]:
@@ -100,13 +119,6 @@ class LocalUpstream:
         self, request: CompletionRequest, meter: WireMeter
     ) -> AsyncGenerator[Chunk, None]:
         request = known_only(request)
-        for field in ("echo", "suffix"):
-            if getattr(request, field):
-                raise InvalidRequest(
-                    f"'{field}' is not served by '{request.model}'.",
-                    hint="Leave it out.",
-                    param=field,
-                )
         body = encode_completion_request(request, model=self.facts.model, stream=True) | _COUNTED
         with self._connected() as http:
             chunks = http.chunks("/v1/completions", body, decode_completion_chunk, meter)

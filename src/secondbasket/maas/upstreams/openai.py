@@ -11,6 +11,7 @@ from secondbasket.core.chat import (
 )
 from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.egress import Session
+from secondbasket.errors import BasketError
 from secondbasket.maas.upstreams.openai_http import OpenAIHttp
 from secondbasket.wires.openai.chat_answer import decode_chat_chunk
 from secondbasket.wires.openai.chat_request import encode_chat_request
@@ -77,6 +78,13 @@ class OpenAIUpstream:
         self,
         request: ChatRequest | CompletionRequest,  # noqa: ARG002 - the wire has no call to ask by
     ) -> int | None:
+        return None
+
+    def unfit(
+        self,
+        request: ChatRequest | CompletionRequest | EmbeddingRequest,  # noqa: ARG002 - whatever it is
+    ) -> BasketError | None:
+        """Nothing: our own vocabulary is this wire's."""
         return None
 
     async def probe(self) -> None:

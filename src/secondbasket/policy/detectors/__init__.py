@@ -1,1 +1,0 @@
-"""The detectors: one file for each kind of thing that makes a text sensitive."""

@@ -1,0 +1,1 @@
+"""Anthropic's Messages wire (version 2023-06-01), both ways."""
