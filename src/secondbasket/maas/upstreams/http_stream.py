@@ -30,6 +30,8 @@ _MAX_ERROR_BYTES = 64 * 1024
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 # The status of an error says most of it: its body is not waited for much longer.
 _ERROR_BODY_SECONDS = 1.0
+# aiohttp writes small bytes with the head in one go, and warns of larger ones.
+_LARGEST_PLAIN_BODY = 512 * 1024
 _REACH_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -164,7 +166,7 @@ class HttpStream:
         try:
             return await self._session.post(
                 self._base_url + path,
-                data=_Payload(payload),
+                data=payload if len(payload) <= _LARGEST_PLAIN_BODY else _Payload(payload),
                 headers=self._headers,
                 allow_redirects=False,
                 **self._options,
