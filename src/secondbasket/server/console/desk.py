@@ -37,6 +37,7 @@ def _environment() -> jinja2.Environment:
     environment.filters.update(
         size=words.size,
         short_digest=words.short_digest,
+        origin=words.origin,
         count=words.count,
         parameters=words.parameters,
         duration=words.duration,
@@ -44,6 +45,10 @@ def _environment() -> jinja2.Environment:
         fit=words.fit,
         outcome=words.outcome,
         tokens=words.tokens,
+        routing=words.routing,
+        continuation=words.continuation,
+        percent=words.percent,
+        sentence=words.sentence,
         story=story,
         receipt_rows=words.receipt_rows,
         money=format_nano,
@@ -90,6 +95,11 @@ class Desk:
             base=request.scope["root_path"], session=session, **context
         )
         return HTMLResponse(html, status)
+
+    @staticmethod
+    def whole_or_part(request: Request, name: str) -> str:
+        """The template to show: htmx asks again for the list alone, to keep it fresh."""
+        return f"{name}_list.html" if "hx-request" in request.headers else f"{name}.html"
 
     def refusal(self, request: Request, exc: Exception) -> Response:
         """An error in the form the asker reads: a line of NDJSON, a redirect, or a page."""

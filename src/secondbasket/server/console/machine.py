@@ -18,7 +18,7 @@ def machine_routes(desk: Desk) -> list[BaseRoute]:
         views = await desk.ports.models()
         return desk.page(
             request,
-            _whole_or_part(request, "models"),
+            desk.whole_or_part(request, "models"),
             session=session,
             models=[(view, memory_of(view)) for view in views],
         )
@@ -27,17 +27,12 @@ def machine_routes(desk: Desk) -> list[BaseRoute]:
         session = await desk.signed_in(request)
         return desk.page(
             request,
-            _whole_or_part(request, "chips"),
+            desk.whole_or_part(request, "chips"),
             session=session,
             chips=[(chip, _memory_in_use(chip)) for chip in await desk.ports.chips()],
         )
 
     return [Route("/models", models), Route("/chips", chips)]
-
-
-def _whole_or_part(request: Request, name: str) -> str:
-    """htmx asks again for the list alone, to keep it fresh."""
-    return f"{name}_list.html" if "hx-request" in request.headers else f"{name}.html"
 
 
 def memory_of(view: ModelView) -> Sequence[tuple[str, Sequence[Segment]]]:

@@ -8,9 +8,11 @@ import msgspec
 from secondbasket.core.chip import Chip
 from secondbasket.core.model import ModelRecord
 from secondbasket.core.replica import ReplicaStatus
+from secondbasket.core.standing import Standing
 from secondbasket.ledger.ledger import Ledger
-from secondbasket.maas.baskets import Baskets
+from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.gateway import Gateway
+from secondbasket.maas.independence import Findings
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.sessions import Sessions
 
@@ -25,7 +27,7 @@ class ModelView(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class ConsolePorts:
-    """`currency` is the one new keys have their budget in.
+    """`currency` is the one new keys have their budget in; `findings` reads a file at first.
 
     A body above `max_body_bytes` is refused; a chat answer whose reader takes
     nothing for `stall_seconds` is given up.
@@ -36,6 +38,8 @@ class ConsolePorts:
     ledger: Ledger
     gateway: Gateway
     baskets: Baskets
+    standings: Callable[[Basket], Sequence[Standing]]
+    findings: Callable[[], Findings]
     models: Callable[[], Awaitable[Sequence[ModelView]]]
     chips: Callable[[], Awaitable[Sequence[Chip]]]
     currency: str

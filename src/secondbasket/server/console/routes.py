@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from secondbasket.errors import BasketError, InvalidRequest, NotFound
+from secondbasket.server.console.baskets import basket_routes
 from secondbasket.server.console.chat import chat_routes
 from secondbasket.server.console.desk import Desk
 from secondbasket.server.console.keys import key_routes
@@ -54,6 +55,7 @@ def console_routes(ports: ConsolePorts) -> list[BaseRoute]:
                 Route("/", home),
                 *login_routes(desk),
                 *chat_routes(desk),
+                *basket_routes(desk),
                 *machine_routes(desk),
                 *usage_routes(desk),
                 *key_routes(desk),

