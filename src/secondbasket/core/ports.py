@@ -20,8 +20,10 @@ from secondbasket.core.chat import (
     EmbeddingRequest,
 )
 from secondbasket.core.chip import Chip
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.model import ModelFormat, ModelRecord, ModelTask
 from secondbasket.core.money import Price
+from secondbasket.core.reading import Reading
 from secondbasket.errors import BasketError
 
 
@@ -204,4 +206,25 @@ class Upstream(Protocol):
 
     async def probe(self) -> None:
         """Ask whether it would answer, at no cost. Raises UpstreamError where it would not."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds one kind of thing that makes a text sensitive. Entry-point group
+    ``secondbasket.detectors``, whose names are the detectors' own.
+
+    `name` is that kind ('iban'), `data_class` what a text that holds one is
+    raised to unless the settings say otherwise.
+    """
+
+    name: str
+    data_class: DataClass
+
+    def count(self, reading: Reading) -> int:
+        """How many there are, 0 for none; counting may stop at some number.
+
+        Called on worker threads, several at a time, for every request: the time
+        it takes may grow with the text's length and with nothing else. It keeps
+        nothing of the text and tells nobody of it.
+        """
         ...

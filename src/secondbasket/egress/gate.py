@@ -10,9 +10,9 @@ from secondbasket.policy.destinations import (
     Address,
     Destination,
     DestinationRules,
-    Verdict,
     literal_address,
 )
+from secondbasket.policy.verdict import Verdict
 
 Resolve = Callable[[str, int], Sequence[str]]
 """The addresses, as text, of a host name: at least one. Blocks; raises OSError for none."""

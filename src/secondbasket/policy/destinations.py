@@ -23,6 +23,7 @@ import msgspec
 from yarl import URL
 
 from secondbasket.errors import EgressRefused
+from secondbasket.policy.verdict import Verdict
 
 Address = IPv4Address | IPv6Address
 AddressClass = Literal[
@@ -54,13 +55,6 @@ class Destination(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """`rule` says why, in a word or two that go into the ledger."""
-
-    allowed: bool
-    rule: str
 
 
 def checked_url(text: str) -> URL:

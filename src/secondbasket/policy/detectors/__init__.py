@@ -1,0 +1,1 @@
+"""The detectors: one file for each kind of thing that makes a text sensitive."""

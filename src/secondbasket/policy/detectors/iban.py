@@ -1,0 +1,64 @@
+"""International bank account numbers. Source: ISO 13616, and SWIFT's registry of its forms."""
+
+from secondbasket.core.data_class import DataClass
+from secondbasket.core.reading import Reading
+from secondbasket.policy.detectors.effort import Effort
+
+# How long an account number of each country is; the registry's release 101.
+_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "NO",
+        16: "BE",
+        18: "DK FI FK FO GL NL SD",
+        19: "MK SI",
+        20: "AT BA EE KZ LT LU MN XK",
+        21: "CH HR LI LV",
+        22: "BG BH CR DE GB GE IE ME RS VA",
+        23: "AE GI IL IQ OM SO TL",
+        24: "AD CZ ES MD PK RO SA SE SK TN VG",
+        25: "LY PT ST",
+        26: "IS TR",
+        27: "BI DJ FR GR IT MC MR SM",
+        28: "AL AZ BY CY DO GT HN HU LB NI PL SV",
+        29: "BR EG PS QA UA",
+        30: "JO KW MU YE",
+        31: "MT SC",
+        32: "LC",
+        33: "RU",
+    }.items()
+    for country in countries.split()
+}
+_NUMBERS = {ord(letter): str(10 + code) for code, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
+
+
+class IbanDetector:
+    """Right country, length and check digits (one in 97 by chance), then the country's own form."""
+
+    name = "iban"
+    data_class = DataClass.CONFIDENTIAL
+
+    def count(self, reading: Reading) -> int:
+        effort = Effort()
+        start = reading.shape.find(b"AA99")
+        while start >= 0:
+            if reading.begins(start):
+                country = reading.ascii[start : start + 2].decode().upper()
+                length = _LENGTHS.get(country, 0)
+                number = reading.compact(start, length).upper() if length else ""
+                if number and not effort.note(_is_right(number)):
+                    break
+            start = reading.shape.find(b"AA99", start + 1)
+        return effort.found
+
+
+def _is_right(number: str) -> bool:
+    if int((number[4:] + number[:4]).translate(_NUMBERS)) % 97 != 1:
+        return False
+    from stdnum import iban  # noqa: PLC0415 - its tables are read when a number needs them
+
+    return iban.is_valid(number)
+
+
+def create() -> IbanDetector:
+    return IbanDetector()

@@ -1,0 +1,82 @@
+"""Payment card numbers: an issuer's range, its length, and the Luhn check digit.
+
+Source of the ranges: ISO/IEC 7812 and the issuers' own publications. Ranges
+that are no longer issued (Visa's 13 digits) are left out: they would match the
+bar codes of half the world's goods.
+"""
+
+import re
+
+from secondbasket.core.data_class import DataClass
+from secondbasket.core.reading import Reading
+from secondbasket.policy.detectors.effort import Effort
+
+_LEAST_DIGITS, _MOST_DIGITS = 14, 19
+_ISSUED = re.compile(
+    r"""
+      4 (?: \d{15} | \d{18} )                                                    # Visa
+    | (?: 5[1-5]\d\d | 222[1-9] | 22[3-9]\d | 2[3-6]\d\d | 27[01]\d | 2720 ) \d{12}  # Mastercard
+    | 3[47] \d{13}                                                               # American Express
+    | (?: 30[0-5] | 3[689]\d ) \d{11}                                            # Diners Club
+    | 35 (?: 2[89] | [3-8]\d ) \d{12}                                            # JCB
+    | (?: 6011 | 64[4-9]\d | 65\d\d ) (?: \d{12} | \d{15} )                      # Discover
+    | 62 (?: \d{14} | \d{17} )                                                   # UnionPay
+    | (?: 5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 676[1-3] ) \d{12}            # Maestro
+    """,
+    re.VERBOSE | re.ASCII,
+)
+_FOURS = b"9999 9999 9999 9999"
+_OTHER_GROUPS = (b"9999 999999 99999", b"9999 999999 9999")
+_AS_BLANKS = bytes.maketrans(b"-.", b"  ")
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+
+
+class PaymentCardDetector:
+    name = "payment_card"
+    data_class = DataClass.CONFIDENTIAL
+
+    def count(self, reading: Reading) -> int:
+        effort = Effort()
+        for start, end in reading.numbers:
+            if _LEAST_DIGITS <= end - start <= _MOST_DIGITS and not effort.note(
+                _is_card(reading.compact(start, end - start)) and reading.begins(start)
+            ):
+                return effort.found
+        shape = reading.shape.translate(_AS_BLANKS)
+        for form in _OTHER_GROUPS:
+            start = shape.find(form)
+            while start >= 0:
+                number = reading.compact(start, len(form) - 2)
+                if number and not effort.note(_is_card(number) and reading.begins(start)):
+                    return effort.found
+                start = shape.find(form, start + 1)
+        self._count_fours(reading, shape, effort)
+        return effort.found
+
+    def _count_fours(self, reading: Reading, shape: bytes, effort: Effort) -> None:
+        """Groups of four: one card, or as many as the row holds. Other long rows are a table's."""
+        start = shape.find(_FOURS)
+        while start >= 0:
+            end = start + len(_FOURS)
+            groups = 4
+            while shape[end : end + 5] == b" 9999":
+                end += 5
+                groups += 1
+            if groups % 4 == 0 and reading.begins(start):
+                for card in range(start, end, 20):
+                    # The longer ones have a fifth group of three.
+                    numbers = (reading.compact(card, 16), reading.compact(card, 19))
+                    if not effort.note(any(map(_is_card, numbers))):
+                        return
+            start = shape.find(_FOURS, end)
+
+
+def _is_card(number: str) -> bool:
+    if not _ISSUED.fullmatch(number):
+        return False
+    odd, even = number[-1::-2], number[-2::-2].translate(_DOUBLED)
+    return (sum(map(int, odd)) + sum(map(int, even))) % 10 == 0
+
+
+def create() -> PaymentCardDetector:
+    return PaymentCardDetector()

@@ -1,0 +1,86 @@
+"""Every place of a request that can hold text is looked at; what cannot be read is said."""
+
+import pytest
+
+from secondbasket.core.chat import (
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    MediaPart,
+    Message,
+    ResponseFormat,
+    Sampling,
+    TextPart,
+    ToolCall,
+    ToolSpec,
+)
+from secondbasket.policy.texts import texts_of
+
+NEEDLE = "DE89 3704 0044 0532 0130 00"
+PLAIN = Message(role="user", content="hello")
+
+
+def chat(*messages: Message, **fields: object) -> ChatRequest:
+    return ChatRequest(model="m", messages=messages or (PLAIN,), **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        *(
+            chat(PLAIN, Message(role=role, content=NEEDLE))
+            for role in ("system", "developer", "user", "assistant", "tool", "function")
+        ),
+        chat(Message(role="user", content=(TextPart("see"), TextPart(NEEDLE)))),
+        chat(Message(role="user", name=NEEDLE)),
+        chat(Message(role="assistant", tool_calls=(ToolCall("1", "pay", f'{{"to":"{NEEDLE}"}}'),))),
+        chat(Message(role="assistant", content="x", extra={"reasoning_content": NEEDLE})),
+        chat(tools=(ToolSpec(name="pay", description=NEEDLE),)),
+        chat(
+            tools=(
+                ToolSpec(
+                    name="pay",
+                    parameters={"properties": {"to": {"enum": ["a", {"description": NEEDLE}]}}},
+                ),
+            )
+        ),
+        chat(tools=(ToolSpec(name="pay", parameters={"properties": {NEEDLE: {}}}),)),
+        chat(response_format=ResponseFormat("json_schema", {"schema": {"title": NEEDLE}})),
+        chat(sampling=Sampling(stop=(NEEDLE,))),
+        chat(extra={"metadata": {"customer": [NEEDLE]}}),
+        chat(Message(role="user", content=(MediaPart("file", {"file": {"filename": NEEDLE}}),))),
+        CompletionRequest(model="m", prompts=("a", NEEDLE)),
+        CompletionRequest(model="m", prompts=("a",), suffix=NEEDLE),
+        CompletionRequest(model="m", prompts=("a",), extra={"user": NEEDLE}),
+        EmbeddingRequest(model="m", inputs=("a", NEEDLE)),
+        EmbeddingRequest(model="m", inputs=("a",), extra={"user": NEEDLE}),
+    ],
+)
+def test_text_is_found_wherever_it_stands(
+    request_: ChatRequest | CompletionRequest | EmbeddingRequest,
+) -> None:
+    assert NEEDLE in texts_of(request_).text
+
+
+def test_numbers_without_quotes_are_read() -> None:
+    request = chat(extra={"metadata": {"card": 4111111111111111, "on": True}})
+    assert "4111111111111111" in texts_of(request).text.split("\n")
+    assert "True" not in texts_of(request).text
+
+
+def test_what_cannot_be_read_is_named_once_by_its_kind() -> None:
+    image = MediaPart("image_url", {"image_url": {"url": "data:image/png;base64," + "A" * 10_000}})
+    sound = MediaPart("input_audio", {"input_audio": {"data": "B" * 10_000, "format": "wav"}})
+    texts = texts_of(chat(Message(role="user", content=(TextPart("see"), image, image, sound))))
+    assert texts.unread == ("image_url", "input_audio")
+    assert "see" in texts.text
+    assert "AAAA" not in texts.text
+    assert texts_of(EmbeddingRequest(model="m", inputs=((1, 2),))).unread == ("tokens",)
+    assert texts_of(CompletionRequest(model="m", prompts=("a", (1, 2)))).unread == ("tokens",)
+
+
+def test_deep_values_do_not_exhaust_the_stack() -> None:
+    deep: list[object] = [NEEDLE]
+    for _ in range(100_000):
+        deep = [deep]
+    assert NEEDLE in texts_of(chat(extra={"deep": deep})).text
