@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
+import aiohttp
 import anyio
 
 from secondbasket import __version__
@@ -28,8 +29,10 @@ from secondbasket.egress.cuts import Cuts
 from secondbasket.egress.door import Door
 from secondbasket.egress.loopback import Loopback
 from secondbasket.errors import AuthenticationFailed, ModelNotFound, SettingsError
+from secondbasket.ledger.head_push import HeadPush
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
+from secondbasket.ledger.notary import Notary
 from secondbasket.ledger.signing_key import SigningKey
 from secondbasket.maas.baskets import BasketPlan, Baskets
 from secondbasket.maas.budgets import Budgets
@@ -64,6 +67,7 @@ from secondbasket.stores.database import Database
 from secondbasket.stores.home import Home
 
 _LOCAL_KEY_NAME = "local"
+_LAST_PUSH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +78,8 @@ class Stack:
     home: Home
     started_at: float
     ledger: Ledger
-    signing_key: SigningKey
+    notary: Notary
+    head_push: HeadPush
     keys: Keys
     sessions: Sessions
     budgets: Budgets
@@ -160,6 +165,14 @@ async def open_stack(
         closing.push_async_callback(door.aclose)
         loopback = Loopback(cuts)
         closing.push_async_callback(loopback.aclose)
+        notary = Notary(
+            ledger,
+            database,
+            SigningKey(home.signing_key_file),
+            file=settings.ledger.head_file,
+        )
+        head_push = HeadPush(_head_destinations(settings, door), ledger.record_decision)
+        notary.on_head(head_push.offer)
         store = Store(home.models)
         registry = Registry(home.models / "manifests")
         catalogue = load_catalogue(settings.models.catalogue)
@@ -225,7 +238,8 @@ async def open_stack(
             home=home,
             started_at=time.time(),
             ledger=ledger,
-            signing_key=SigningKey(home.signing_key_file),
+            notary=notary,
+            head_push=head_push,
             keys=keys,
             sessions=Sessions(database, keys, pepper=pepper),
             budgets=budgets,
@@ -266,6 +280,9 @@ async def open_stack(
         closing.callback(background.cancel_scope.cancel)
         background.start_soon(ledger.run)
         background.start_soon(door.meter.run)
+        if engines:  # a command that is over in a moment leaves signing to the server
+            background.start_soon(notary.run, settings.ledger.head_seconds)
+            background.start_soon(head_push.run)
         prober = Prober(baskets, health, idle_seconds=settings.health.probe_seconds)
         background.start_soon(prober.run)
         if engines:
@@ -279,6 +296,10 @@ async def open_stack(
         yield stack
         await stack.drain()
         await supervisor.stop(settings.engine.drain_seconds)
+        if engines:
+            await notary.try_to_make()
+            with anyio.move_on_after(_LAST_PUSH_SECONDS):
+                await head_push.push()
 
 
 async def _classify(_key: Key, _request: Request, floor: DataClass) -> DataClass:
@@ -292,8 +313,20 @@ def _forbidden(_data_class: DataClass, _facts: UpstreamFacts) -> str | None:
 def _destinations(settings: Settings) -> DestinationRules:
     """What the operator's configuration names may be reached, wherever it lies."""
     inside = [destination_of(checked_url(f"http://{place}")) for place in settings.egress.allow]
-    named = [destination_of(checked_url(table.base_url)) for table in settings.providers.values()]
+    urls = [table.base_url for table in settings.providers.values()]
+    named = [destination_of(checked_url(url)) for url in (*urls, *settings.ledger.head_push_urls)]
     return DestinationRules(inside, named=named)
+
+
+def _head_destinations(
+    settings: Settings, door: Door
+) -> dict[str, tuple[str, aiohttp.ClientSession]]:
+    """By where each leads, which is told; the rest of its URL may be a secret."""
+    found = {}
+    for url in map(checked_url, settings.ledger.head_push_urls):
+        session = door.session("heads of the ledger", base_url=str(url.origin()))
+        found[str(destination_of(url))] = (str(url), session)
+    return found
 
 
 def _door(settings: Settings, ledger: Ledger, cuts: Cuts) -> Door:

@@ -48,9 +48,9 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     export: Beginning | None = None
     entry: dict[str, Any] | None = None
     hash: str | None = None
-    receipt: msgspec.Raw | None = None
+    receipt: msgspec.Raw = msgspec.Raw()
     seal: int | None = None
-    head: msgspec.Raw | None = None
+    head: msgspec.Raw = msgspec.Raw()
     end: End | None = None
 
 
@@ -127,16 +127,15 @@ class ExportRecord:
             try:
                 if line.entry is not None:
                     yield Entry(Content(**line.entry), line.hash)
-                elif line.receipt is not None:
-                    leaf = bytes(line.receipt)
+                elif leaf := bytes(line.receipt):
                     yield Sealed(_identified.decode(leaf).request_id, line.seal, leaf)
             except (TypeError, msgspec.MsgspecError) as exc:
                 raise self._damaged(number, str(exc)) from exc
 
     def heads(self) -> Iterator[bytes]:
         for line in self._lines():
-            if line.head is not None:
-                yield bytes(line.head)
+            if head := bytes(line.head):
+                yield head
 
     def _lines(self) -> Iterator[_Line]:
         """Every line, the last of which counts the others."""
@@ -150,8 +149,8 @@ class ExportRecord:
                     if end is not None:
                         raise self._damaged(number, "there is more after its end")
                     entries += line.entry is not None
-                    receipts += line.receipt is not None
-                    heads += line.head is not None
+                    receipts += bool(bytes(line.receipt))
+                    heads += bool(bytes(line.head))
                     end = line.end
                     yield line
         except OSError as exc:

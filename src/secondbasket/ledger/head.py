@@ -1,22 +1,14 @@
-"""A head: what was signed of the chain at one moment, to be kept where nobody can change both."""
+"""Signing heads, and reading them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from secondbasket.core.head import Head
 from secondbasket.ledger.signing import Signer
 
 KIND = "secondbasket.tree_head"
-
-
-class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The chain of `ledger` had `size` entries at `at`, and the last one's hash was `hash`."""
-
-    ledger: str
-    size: int
-    hash: str
-    at: str
 
 
 def sign_head(head: Head, signer: Signer) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 
+from secondbasket.core.canonical import canonical
+from secondbasket.core.head import Head
 from secondbasket.errors import BadSignature
 from secondbasket.ledger.findings import Problems, span
-from secondbasket.ledger.head import KIND, Head, head_of
+from secondbasket.ledger.head import KIND, head_of
 from secondbasket.ledger.key_history import vouched_for
 from secondbasket.ledger.signing import PublicKey, check_document
 from secondbasket.ledger.walk import Walk
@@ -42,7 +44,7 @@ def read_claims(documents: Iterable[Document], problems: Problems) -> list[Claim
     for each in documents:
         try:
             found = msgspec.json.decode(each.text, type=dict[str, Any])
-            claims.setdefault(each.text, Claim(each.source, head_of(found), found))
+            claims.setdefault(canonical(found), Claim(each.source, head_of(found), found))
         except (ValueError, RecursionError) as exc:
             problems.add("bad_head", f"This is no head ({each.source}): {exc}.")
     return list(claims.values())

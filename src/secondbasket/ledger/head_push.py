@@ -18,22 +18,13 @@ import msgspec
 from secondbasket.core.canonical import canonical
 from secondbasket.core.clock import now
 from secondbasket.core.decision import Decision
+from secondbasket.core.head import PushState
 from secondbasket.errors import BasketError
 
 _log = logging.getLogger(__name__)
 
 _PUSH_SECONDS = 15.0
 _LONGEST_WAIT_SECONDS = 300.0
-
-
-class PushState(msgspec.Struct, frozen=True, kw_only=True):
-    """How it stands with one destination. `size` is that of the head it took last, 0 for none."""
-
-    destination: str
-    size: int = 0
-    pushed_at: str = ""
-    failure: str = ""
-    failing_since: str = ""
 
 
 class HeadPush:

@@ -7,7 +7,7 @@ host; who else wants it is told.
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ from sqlalchemy import Connection, insert, select
 from secondbasket.core.canonical import canonical
 from secondbasket.core.clock import now
 from secondbasket.core.decision import Decision
+from secondbasket.core.head import Head
 from secondbasket.core.ids import new_id
 from secondbasket.errors import BadSignature, BasketError, Conflict, StoreError
 from secondbasket.ledger.chain import NOTHING
-from secondbasket.ledger.head import KIND, Head, head_of, sign_head
+from secondbasket.ledger.head import KIND, head_of, sign_head
 from secondbasket.ledger.key_history import ANNOUNCED, Announcement, announce, read_announcement
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.ledger.signing import PublicKey, Signer, check_document
@@ -40,8 +41,9 @@ class Notary:
     """Signs for one ledger. `file` gets each head as a line of JSON; it may be a folder, which
     then holds one such file for each ledger.
 
-    `newest` is the newest head, `file_failure` why it is not in the file, and
-    `damage` says what was found changed behind the ledger's back.
+    `newest` is the newest head. Empty while all is well: `failure` says why no
+    head is made, `file_failure` why it is not in the file, `damage` what was
+    found changed behind the ledger's back.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Notary:
     ) -> None:
         self.key = key
         self.newest: Head | None = None
+        self.failure = ""
         self.file_failure = ""
         self.damage = ""
         self._ledger = ledger
@@ -65,11 +68,24 @@ class Notary:
     async def run(self, interval_seconds: float) -> None:
         """Make a head at once and again and again until cancelled."""
         while True:
-            try:
-                await self.make()
-            except BasketError as exc:
-                _log.error("no head of the ledger was signed: %s", exc)
+            await self.try_to_make()
             await anyio.sleep(interval_seconds)
+
+    async def try_to_make(self) -> None:
+        """`make`, whose failure is kept in `failure`, for people to be told."""
+        try:
+            await self.make()
+        except BasketError as exc:
+            self.failure = str(exc)
+            _log.error("no head of the ledger was signed: %s", exc)
+        else:
+            self.failure = ""
+
+    async def sign(self, kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """`document` signed with a key that the ledger announces. Raises StoreError."""
+        async with self._lock:
+            signer = await self._signer()
+            return signer.sign_document(kind, document)
 
     async def make(self) -> SignedHead:
         """The head of all that was recorded before this call, signed now or already.

@@ -79,6 +79,7 @@ class DatabaseRecord:
     name = "the database"
 
     def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self._connection = connection.execution_options(yield_per=_AT_A_TIME)
 
     def tail(self) -> Tail | None:

@@ -15,6 +15,7 @@ from secondbasket import __version__
 from secondbasket.app import Stack
 from secondbasket.core.chip import Chip
 from secondbasket.core.clock import timestamp
+from secondbasket.core.head import LedgerStatus
 from secondbasket.server.admin.ports import AdminPorts
 from secondbasket.server.admin.routes import admin_routes
 from secondbasket.server.admin.words import BasketStatus, Status
@@ -113,6 +114,8 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         local_key=stack.local_key,
         ledger=stack.ledger,
         tell_egress=stack.door.meter.tell,
+        notary=stack.notary,
+        push_heads=stack.head_push.push,
         models=stack.model_desk,
         chips=chips,
         status=lambda: _status(stack, address),
@@ -144,4 +147,11 @@ def _status(stack: Stack, address: str) -> Status:
             for basket in stack.baskets
         ),
         replicas=tuple(stack.supervisor.status()),
+        ledger=LedgerStatus(
+            head=stack.notary.newest,
+            failure=stack.notary.failure,
+            file_failure=stack.notary.file_failure,
+            damage=stack.notary.damage,
+            pushes=stack.head_push.states,
+        ),
     )

@@ -212,6 +212,27 @@ class LedgerSettings(Section):
         description="Wait for the disk before an answer is declared finished: receipts then"
         " survive a power cut, not only a crash of the process.",
     )
+    head_seconds: Seconds = Field(
+        default=300.0,
+        description="How often a head of the ledger is signed, where something was recorded.",
+    )
+    head_file: Path | None = Field(
+        default=None,
+        description="File, best on another machine's share, that each signed head is appended to;"
+        " in a folder, a file of this ledger's name is.",
+    )
+    head_push_urls: tuple[str, ...] = Field(
+        default=(), description="Addresses on other machines that each signed head is posted to."
+    )
+
+    @field_validator("head_push_urls")
+    @classmethod
+    def _parse_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{url!r} is not an address such as https://heads.example/ledger")
+        return urls
 
 
 class DatabaseSettings(Section):

@@ -6,7 +6,7 @@ and rolls back when it raises.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +23,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from secondbasket.errors import Conflict, InvalidRequest, PluginError, SettingsError, StoreError
+from secondbasket.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    PluginError,
+    SettingsError,
+    StoreError,
+)
 
 T = TypeVar("T")
 
@@ -57,6 +64,18 @@ class Database:
         Raises StoreError, and InvalidRequest for a value this database cannot hold.
         """
         return await anyio.to_thread.run_sync(self._transact, work, False, limiter=self._readers)
+
+    async def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """As `read`, and on PostgreSQL too all queries of `work` see the data of one moment."""
+
+        def see(connection: Connection) -> T:
+            if not self.is_sqlite:
+                connection.exec_driver_sql(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+                )
+            return work(connection)
+
+        return await self.read(see)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """`work`'s result, once what it wrote is committed. Raises as `read` does."""
@@ -95,6 +114,22 @@ class Database:
         Raises Conflict when they are older: changing them is the operator's to
         begin, after a backup. Raises StoreError when they are newer.
         """
+        await self._require_not_older()
+        await self.migrate()
+
+    async def require_current(self) -> None:
+        """See that the tables are of this version, changing nothing. Raises as `prepare` does, and
+        NotFound for an empty database."""
+        found = await self._require_not_older()
+        if found is None:
+            raise NotFound(
+                "The database is empty.", hint="It gets its tables when a server first starts."
+            )
+        newest = ScriptDirectory.from_config(_migrations()).get_current_head()
+        if found != newest:
+            raise _newer({found})
+
+    async def _require_not_older(self) -> str | None:
         found = await self.revision()
         scripts = ScriptDirectory.from_config(_migrations())
         older = {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
@@ -103,7 +138,7 @@ class Database:
                 f"The data is of an older version (schema {found}).",
                 hint="Run `basket upgrade`: it makes a backup first.",
             )
-        await self.migrate()
+        return found
 
     async def migrate(self) -> None:
         """Bring the tables to this version. Raises StoreError when they are of a newer one."""
@@ -119,11 +154,7 @@ class Database:
             ):
                 found = set(MigrationContext.configure(connection).get_current_heads())
                 if found - known:
-                    raise StoreError(
-                        "The database was last used by a newer version of Second Basket"
-                        f" (its schema is '{', '.join(sorted(found - known))}').",
-                        hint="Install that version again, or restore a backup made before it.",
-                    )
+                    raise _newer(found - known)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except DBAPIError as exc:
@@ -150,6 +181,14 @@ class Database:
     def close(self) -> None:
         """Close the idle connections."""
         self._engine.dispose()
+
+
+def _newer(revisions: Collection[str]) -> StoreError:
+    return StoreError(
+        "The database was last used by a newer version of Second Basket"
+        f" (its schema is '{', '.join(sorted(revisions))}').",
+        hint="Install that version again, or restore a backup made before it.",
+    )
 
 
 def _migrations() -> Config:

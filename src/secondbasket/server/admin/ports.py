@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from secondbasket.core.chip import Chip
+from secondbasket.core.head import PushState
 from secondbasket.core.reloaded import Reloaded
 from secondbasket.ledger.ledger import Ledger
+from secondbasket.ledger.notary import Notary
 from secondbasket.maas.independence import Findings
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.model_desk import ModelDesk
@@ -21,6 +23,8 @@ class AdminPorts:
     local_key: Callable[[], Awaitable[str]]
     ledger: Ledger
     tell_egress: Callable[[], None]
+    notary: Notary
+    push_heads: Callable[[], Awaitable[tuple[PushState, ...]]]
     models: ModelDesk
     chips: Callable[[bool], Awaitable[Sequence[Chip]]]
     status: Callable[[], Status]

@@ -1,9 +1,10 @@
 """What goes over the admin socket, both ways, as JSON. The command line decodes with these too."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from secondbasket.core.head import LedgerStatus, PushState
 from secondbasket.core.key import Key, Role
 from secondbasket.core.model import BrokenFile, ModelRecord, ModelTask
 from secondbasket.core.ports import PullProgress
@@ -104,6 +105,40 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     baskets: tuple[BasketStatus, ...] = ()
     replicas: tuple[ReplicaStatus, ...] = ()
+    ledger: LedgerStatus = LedgerStatus()
+
+
+class SignedHead(msgspec.Struct, frozen=True):
+    """The newest head as it was signed, and how it stands with the hosts that it is pushed to."""
+
+    head: dict[str, Any]
+    pushes: tuple[PushState, ...] = ()
+
+
+class LedgerKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that has signed for this ledger. `entry` announces it, 0 until one does; `signed` says
+    whether the key before it, `after`, did. `public_key` is PEM text."""
+
+    key: str
+    entry: int = 0
+    at: str = ""
+    after: str = ""
+    signed: bool = False
+    public_key: str
+
+
+class LedgerKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys, oldest first; `current` is the id of the one in `file`, which signs now."""
+
+    current: str
+    file: str
+    keys: tuple[LedgerKey, ...]
+
+
+class Rotate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`lost`: nobody has the old key any more, so it cannot announce the new one."""
+
+    lost: bool = False
 
 
 class LocalKey(msgspec.Struct, frozen=True):
