@@ -11,7 +11,7 @@ from secondbasket.server.admin.words import LedgerKey, LedgerKeys, Rotate, Signe
 
 @click.group()
 def command() -> None:
-    """Verify and export the ledger; its signed heads and the keys that sign them."""
+    """Verify, export and sign the ledger; its keys."""
 
 
 command.add_command(verify)

@@ -33,7 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "status": "Show what is running: baskets, upstreams, engines, memory.",
         "reload": "Have the running server read basket.toml again.",
         "settings": "Show every setting, its value, and where that came from.",
-        "ledger": "Verify the ledger, export it, sign it; its keys.",
+        "ledger": "Verify, export and sign the ledger; its keys.",
         "doctor": "Check this set-up, and say how to mend it.",
         "backup": "Write the home into one file.",
         "restore": "Bring a home back from a backup.",
