@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check \
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --no-strip-extras --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-.PHONY: help run test check fix bench soak lock docs sbom clean
+.PHONY: help run test check fix bench faults soak lock docs sbom clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +46,9 @@ fix: $(VENV)/.dev ## what a machine can mend: lint fixes, format
 bench: $(VENV)/.dev ## measure on this machine; writes bench/results and docs/bench.md
 	@tools/system_packages wrk
 	@$(BIN)/python -m bench $(BENCH)
+
+faults: $(VENV)/.dev ## both gateways before every fault, ours and LiteLLM's; writes docs/faults.md
+	@$(BIN)/python -m tests.faults
 
 soak: $(VENV)/.dev ## load the stack for SOAK_SECONDS (600) and watch memory, handles, ledger
 	@$(BIN)/python -m bench.soak --seconds $(or $(SOAK_SECONDS),600)

@@ -1,36 +1,16 @@
 """``python -m bench``: measure, keep the figures, write the page."""
 
 import argparse
-import subprocess
 import sys
-import venv
 from collections.abc import Callable
 
 import msgspec
 
-from bench import engine, failover, gateway, journal, machine, routing, start, table
+from bench import engine, failover, gateway, journal, litellm, machine, routing, start, table
 from secondbasket.core.clock import now
 from tools.locks import ROOT
 
 PARTS = ("start", "engine", "gateway", "routing", "failover", "journal")
-
-
-def install_litellm() -> None:
-    """LiteLLM in an environment of its own, from its own hash lock; nothing when it is there."""
-    lock = ROOT / "requirements" / "litellm.txt"
-    stamp = gateway.LITELLM.parent.parent / "installed.txt"
-    if stamp.exists() and stamp.read_text() == lock.read_text():
-        return
-    print("Installing LiteLLM's proxy into .cache/litellm", file=sys.stderr)
-    venv.create(gateway.LITELLM.parent.parent, with_pip=True, clear=True)
-    subprocess.run(
-        [
-            *(str(gateway.LITELLM.with_name("python")), "-m", "pip", "install", "-qq"),
-            *("--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock)),
-        ],
-        check=True,
-    )
-    stamp.write_text(lock.read_text())
 
 
 def main() -> None:
@@ -50,7 +30,7 @@ def main() -> None:
         "journal": lambda: journal.run(rounds=asked.rounds, seconds=asked.seconds),
     }
     if "gateway" in parts:
-        install_litellm()
+        litellm.install()
     table.RESULTS.mkdir(exist_ok=True)
     for name in parts:
         print(f"Measuring: {name}", file=sys.stderr)

@@ -8,20 +8,18 @@ and the mock itself, one worker each, in turns.
 import contextlib
 import secrets
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterator
 
 import msgspec
 
+from bench import litellm
 from bench.processes import WORK, Basket, free_port, resident_mib, running, wait_for
 from bench.stream import FirstTokens, first_tokens
 from bench.wrk import Load, measure
-from tools.locks import ROOT
 
 CONNECTIONS = (1, 4, 16, 64)
 MODES = ("plain", "stream")
-LITELLM = ROOT / ".cache" / "litellm" / "bin" / "litellm"
 
 _LITELLM_CONFIGURATION = """\
 model_list:
@@ -136,11 +134,8 @@ def run(*, rounds: int, seconds: int) -> Result:
         theirs = stack.enter_context(
             running(
                 "litellm",
-                [
-                    *(str(LITELLM), "--config", str(configuration), "--num_workers", "1"),
-                    *("--host", "127.0.0.1", "--port", str(port)),
-                ],
-                {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"},
+                litellm.command(str(configuration), port),
+                litellm.ENVIRONMENT,
             )
         )
         wait_for(f"http://127.0.0.1:{port}/health/liveliness", theirs)
@@ -179,17 +174,9 @@ def run(*, rounds: int, seconds: int) -> Result:
                 )
         loaded = {name: resident_mib(process) for name, process in processes.items()}
     return Result(
-        litellm=_litellm_version(),
+        litellm=litellm.version(),
         turns=turns,
         first_tokens=first,
         idle_mib=idle,
         loaded_mib=loaded,
     )
-
-
-def _litellm_version() -> str:
-    ask = "from importlib.metadata import version; print(version('litellm'))"
-    told = subprocess.run(
-        [str(LITELLM.with_name("python")), "-c", ask], check=True, capture_output=True, text=True
-    )
-    return told.stdout.strip()

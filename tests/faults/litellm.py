@@ -1,24 +1,21 @@
 """LiteLLM's proxy in front of the faults, set up as its documentation says for reliability.
 
 One process, a master key, no database (it cannot be set up offline; that is in its favour),
-telemetry off, prices from its own local file. Behind every model name one deployment, and a
-second one as its fallback.
+telemetry off. Behind every model name one deployment, and a second one as its fallback.
 """
 
 import contextlib
 import json
 import secrets
-import subprocess
 from collections.abc import Iterator
 
+from bench import litellm
 from bench.processes import WORK, free_port, running, wait_for
 from tests.faults.cases import Case, Pair
 from tests.faults.server import Upstream
 from tests.faults.target import Target
 from tests.faults.wire import Kind
-from tools.locks import ROOT
 
-PROGRAM = ROOT / ".cache" / "litellm" / "bin" / "litellm"
 RETRIES = 2
 _PREFIXES: dict[Kind, str] = {
     "chat": "openai",
@@ -73,19 +70,7 @@ def proxy(cases: list[Case], pairs: dict[str, Pair], *, seconds: float) -> Itera
     WORK.mkdir(parents=True, exist_ok=True)
     file = WORK / "faults-litellm.yaml"
     file.write_text(configuration(cases, pairs, seconds=seconds, key=key))
-    command = [
-        *(str(PROGRAM), "--config", str(file), "--num_workers", "1"),
-        *("--host", "127.0.0.1", "--port", str(port)),
-    ]
-    environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
-    with running("faults-litellm", command, environment) as process:
+    command = litellm.command(str(file), port)
+    with running("faults-litellm", command, litellm.ENVIRONMENT) as process:
         wait_for(f"http://127.0.0.1:{port}/health/liveliness", process)
         yield Target(f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {key}"})
-
-
-def version() -> str:
-    ask = "from importlib.metadata import version; print(version('litellm'))"
-    told = subprocess.run(
-        [str(PROGRAM.with_name("python")), "-c", ask], check=True, capture_output=True, text=True
-    )
-    return told.stdout.strip()

@@ -101,6 +101,7 @@ class FaultServer:
 
     def __exit__(self, *_: object) -> None:
         self.shut()
+        self._run(self._end_calls())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -144,6 +145,12 @@ class FaultServer:
             writer.transport.abort()
         await self._listener.wait_closed()
         self._listener = None
+
+    async def _end_calls(self) -> None:
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)

@@ -16,6 +16,7 @@ Outcome = Literal[
     "complete from the first",
     "complete from the second",
     "complete, continued",
+    "refusal passed on",
     "explicit error",
     "clean end of a broken answer",
     "repeated words",
@@ -87,6 +88,8 @@ def outcome(seen: Seen, pair: Pair) -> Outcome:
         return "malformed bytes"
     if seen.failed_openly:
         return "explicit error"
+    if seen.finish_reason == "content_filter":
+        return "refusal passed on"
     if seen.flaw == "repeated":
         return "repeated words"
     if seen.flaw == "missing":
