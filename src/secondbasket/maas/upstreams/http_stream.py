@@ -124,16 +124,22 @@ class HttpStream:
                     meter.received += len(block)
                     size = _within_limit(size + len(block))
                     together: list[Chunk] = []
-                    for data in events.feed(block):
-                        if step := answer.event(data):
-                            if read_along:
-                                yield step
-                            else:
-                                together.append(step)
-                        if answer.ended:
-                            break
+                    broken: BasketError | None = None
+                    try:
+                        for data in events.feed(block):
+                            if step := answer.event(data):
+                                if read_along:
+                                    yield step
+                                else:
+                                    together.append(step)
+                            if answer.ended:
+                                break
+                    except BasketError as error:
+                        broken = error
                     if together:
                         yield _one(together)
+                    if broken:  # now that everything before it is handed on
+                        raise broken
                     if answer.ended:
                         if not answer.finished:
                             raise UpstreamBroken("The stream ended, its answer unfinished.")
