@@ -33,6 +33,7 @@ from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.failover import Call, Candidates
 from secondbasket.maas.health import Health
 from secondbasket.maas.routing import Router
+from secondbasket.policy.rules import Rule, Rules
 from secondbasket.stores.database import Database
 
 CALLS = 2000
@@ -83,8 +84,14 @@ class _Silent:
         raise AssertionError
 
 
+_RULES = Rules(
+    [Rule(name="eu", classes=frozenset((DataClass.CONFIDENTIAL,)), law=("FR", "DE", "own"))]
+)
+
+
 def _forbidden(facts: UpstreamFacts) -> str | None:
-    return "law US" if facts.law == "US" else None
+    verdict = _RULES.judge(DataClass.CONFIDENTIAL, facts)
+    return None if verdict.allowed else verdict.rule
 
 
 async def _choose(basket: Basket, budgets: Budgets, request: ChatRequest) -> float:
@@ -110,6 +117,7 @@ async def _choose(basket: Basket, budgets: Budgets, request: ChatRequest) -> flo
             route=router.route(basket),
             account=account,
             forbidden=_forbidden,
+            held_back=lambda _rules: None,
             unfit=lambda _facts: None,
             most=lambda _facts: 1,
         )

@@ -86,10 +86,13 @@ def settings_page() -> Iterator[str]:
             heading = f"{name}.NAME" if name in tables else name
             yield ""
             yield f"## [{heading}]"
-        if name in tables:
+        if setting.key in tables:
+            if setting.key != name:
+                yield ""
+                yield f"### [{setting.key}.NAME]"
             yield ""
             yield f"{setting.description} The whole table in one variable: `{setting.variable}`."
-            for field in tables[name]:
+            for field in tables[setting.key]:
                 yield from _setting(field, variable=False)
         else:
             yield from _setting(setting, variable=True)

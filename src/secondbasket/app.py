@@ -18,11 +18,10 @@ from secondbasket.cloud.placement import load_engines
 from secondbasket.cloud.replica import Patience
 from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.core.data_class import DataClass
-from secondbasket.core.key import Key
 from secondbasket.core.model import ModelRecord, ModelTask
 from secondbasket.core.money import Price, nano_from_units
 from secondbasket.core.plugins import load
-from secondbasket.core.ports import ModelSource, Upstream, UpstreamFacts
+from secondbasket.core.ports import Detector, ModelSource, Upstream, UpstreamFacts
 from secondbasket.core.receipt import Receipt
 from secondbasket.core.rules import BasketRules
 from secondbasket.egress.cuts import Cuts
@@ -36,7 +35,8 @@ from secondbasket.ledger.notary import Notary
 from secondbasket.ledger.signing_key import SigningKey
 from secondbasket.maas.baskets import BasketPlan, Baskets
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.gateway import Gateway, Request
+from secondbasket.maas.gateway import Gateway
+from secondbasket.maas.guard import Guard
 from secondbasket.maas.health import Health, HealthRules
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.independence import Independence
@@ -54,6 +54,8 @@ from secondbasket.models.registry import Registry
 from secondbasket.models.sources.options import PUBLIC_HUB, SourceOptions
 from secondbasket.models.store import Store
 from secondbasket.policy.destinations import DestinationRules, checked_url, destination_of
+from secondbasket.policy.policy import Policy, load_detectors
+from secondbasket.policy.rules import Rule
 from secondbasket.settings import (
     Commit,
     Prepare,
@@ -153,7 +155,13 @@ async def open_stack(
 
         currency = settings.prices.currency
         pepper = home.secret("pepper")
-        keys = Keys(database, pepper=pepper, currency=currency, record=ledger.record_decision)
+        keys = Keys(
+            database,
+            pepper=pepper,
+            currency=currency,
+            record=ledger.record_decision,
+            projects=lambda: guard.projects,
+        )
         await keys.reload()
         budgets = Budgets(ledger, currency=currency)
         await budgets.load()
@@ -229,6 +237,15 @@ async def open_stack(
         )
         router = Router(health)
 
+        detectors = load_detectors()
+        guard = Guard(
+            _policy(settings, detectors),
+            _projects(settings),
+            record=ledger.record_decision,
+            refused=metrics.refused_by_policy,
+        )
+        reload.add(_policy_of(guard, detectors))
+
         def record(receipt: Receipt) -> None:
             ledger.record(receipt)
             metrics.observe(receipt)
@@ -256,8 +273,9 @@ async def open_stack(
                 record=record,
                 health=health,
                 router=router,
-                classify=_classify,
-                forbidden=_forbidden,
+                classify=guard.classify,
+                forbidden=guard.forbids,
+                held_back=guard.held_back,
                 currency=currency,
             ),
             metrics=metrics,
@@ -302,12 +320,50 @@ async def open_stack(
                 await head_push.push()
 
 
-async def _classify(_key: Key, _request: Request, floor: DataClass) -> DataClass:
-    return max(floor, DataClass.INTERNAL)
+def _policy(settings: Settings, detectors: Mapping[str, Detector]) -> Policy:
+    """What the settings say of data. Raises SettingsError."""
+    table = settings.policy
+    for name in table.detectors:
+        if name not in detectors:
+            raise SettingsError(
+                f"policy.detectors names '{name}', which is not installed.",
+                hint=f"Detectors here: {', '.join(sorted(detectors))}.",
+            )
+    return Policy(
+        rules=[
+            Rule(
+                name=name,
+                classes=frozenset(map(DataClass.parse, rule.classes)),
+                law=rule.laws,
+                vendor=rule.vendors,
+                operator=rule.operators,
+                location=rule.locations,
+                provider=rule.providers,
+            )
+            for name, rule in table.rules.items()
+        ],
+        detectors=detectors.values() if table.detect else (),
+        classes={
+            name: None if label == "off" else DataClass.parse(label)
+            for name, label in table.detectors.items()
+        },
+        default_class=DataClass.parse(table.default_class),
+        unread_class=DataClass.parse(table.unread_class),
+    )
 
 
-def _forbidden(_data_class: DataClass, _facts: UpstreamFacts) -> str | None:
-    return None
+def _projects(settings: Settings) -> dict[str, DataClass]:
+    return {name: DataClass.parse(table.data_class) for name, table in settings.projects.items()}
+
+
+def _policy_of(guard: Guard, detectors: Mapping[str, Detector]) -> Prepare:
+    """Puts the policy of the settings in force."""
+
+    def prepare(settings: Settings) -> Commit:
+        policy, projects = _policy(settings, detectors), _projects(settings)
+        return lambda: guard.follow(policy, projects)
+
+    return prepare
 
 
 def _destinations(settings: Settings) -> DestinationRules:

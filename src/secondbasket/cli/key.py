@@ -8,6 +8,7 @@ import click
 from secondbasket.cli.connection import call
 from secondbasket.cli.output import emit, json_option, moment, note, table
 from secondbasket.core.clock import now, parse, timestamp
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key, Role
 from secondbasket.core.money import format_nano, nano_from_units
 from secondbasket.server.admin.words import KeyCreated, NewKey
@@ -35,10 +36,33 @@ def command() -> None:
     show_default=True,
     help="Administrators see everyone's usage and make keys in the console.",
 )
+@click.option(
+    "--data-class",
+    type=click.Choice([each.label for each in DataClass]),
+    default=DataClass.PUBLIC.label,
+    show_default=True,
+    help="The least that its requests count as, whatever is in them.",
+)
+@click.option("--project", metavar="NAME", help="The project it belongs to, of the settings.")
 @json_option
-def create(name: str, budget: str | None, expires: str | None, role: Role, as_json: bool) -> None:
+def create(
+    name: str,
+    budget: str | None,
+    expires: str | None,
+    role: Role,
+    data_class: str,
+    project: str | None,
+    as_json: bool,
+) -> None:
     """Make a key. Its secret is shown this once and cannot be shown again."""
-    order = NewKey(name=name, role=role, budget=_money(budget), expires_at=_end(expires))
+    order = NewKey(
+        name=name,
+        role=role,
+        budget=_money(budget),
+        expires_at=_end(expires),
+        data_class=data_class,
+        project=project,
+    )
     created = call(lambda server: server.post("keys", KeyCreated, order))
     if as_json:
         emit({"id": created.id, "key": created.key})
@@ -56,20 +80,22 @@ def listing(as_json: bool) -> None:
         emit(keys)
         return
     table(
-        ("ID", "NAME", "ROLE", "STATE", "BUDGET", "CREATED", "EXPIRES"),
+        ("ID", "NAME", "ROLE", "STATE", "DATA", "PROJECT", "BUDGET", "CREATED", "EXPIRES"),
         [
             (
                 key.id,
                 key.name,
                 key.role,
                 _state(key),
+                key.data_class,
+                key.project or "",
                 "none" if key.budget is None else format_nano(key.budget, key.currency),
                 moment(key.created_at),
                 moment(key.expires_at) or "never",
             )
             for key in keys
         ],
-        right=(4,),
+        right=(6,),
     )
 
 

@@ -8,7 +8,7 @@ time, or is the caller's own fault, is not tried anywhere else.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
@@ -60,7 +60,8 @@ Rest = Callable[[Written, UpstreamFacts, str, int], Written]
 
 class Call(msgspec.Struct, Generic[Asked], frozen=True, kw_only=True):
     """What the gateway knows of a call. `forbidden` names the rule that forbids an upstream,
-    `unfit` is the error of a request that it cannot take, `most` what it can cost there."""
+    `unfit` is the error of a request that it cannot take, `most` what it can cost there.
+    `held_back` hears the rules, by upstream, where the call fails and some kept it from one."""
 
     basket: str
     request: Asked
@@ -68,6 +69,7 @@ class Call(msgspec.Struct, Generic[Asked], frozen=True, kw_only=True):
     route: Route
     account: Account
     forbidden: Callable[[UpstreamFacts], str | None]
+    held_back: Callable[[Mapping[str, str]], None]
     unfit: Callable[[UpstreamFacts], BasketError | None]
     most: Callable[[UpstreamFacts], int]
 
@@ -164,6 +166,8 @@ class Candidates(Generic[Asked]):
     def _failure(self) -> BasketError:
         """What to tell, the most telling first."""
         call = self._call
+        if self._forbidden:
+            call.held_back(self._forbidden)
         if len(self._attempts) == 1:
             return self._attempts[0][1]
         if self._attempts:

@@ -3,7 +3,7 @@
 Every call of the product goes through here, whichever door it came by.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import anyio
@@ -33,14 +33,17 @@ from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.prices import worst_case
 from secondbasket.maas.routing import Router
+from secondbasket.policy.classification import Classification
 
 _MOST_CHOICES = 128
 
 Request = ChatRequest | CompletionRequest | EmbeddingRequest
-Classify = Callable[[Key, Request, DataClass], Awaitable[DataClass]]
+Classify = Callable[[Key, Request, DataClass], Awaitable[Classification]]
 """The class of a request: never lower than its key's, than the one given, or than what it holds."""
 Forbidden = Callable[[DataClass, UpstreamFacts], str | None]
 """The rule that forbids an upstream to see data of a class; None where it may."""
+HeldBack = Callable[[Account, Classification, Mapping[str, str]], None]
+"""Hears of a call that failed while rules, by upstream, kept it from some of its basket."""
 
 
 class Finder(Protocol):
@@ -78,6 +81,7 @@ class Gateway:
         router: Router,
         classify: Classify,
         forbidden: Forbidden,
+        held_back: HeldBack,
         currency: str,
         canary: bool = False,
     ) -> None:
@@ -89,6 +93,7 @@ class Gateway:
         self._router = router
         self._classify = classify
         self._forbidden = forbidden
+        self._held_back = held_back
         self._currency = currency
         self._traffic = {each: Traffic(each, canary) for each in DataClass}
 
@@ -178,7 +183,8 @@ class Gateway:
         streamed: bool,
     ) -> Call[Asked]:
         basket = self._baskets.find(request.model, task)
-        data_class = await self._classify(key, request, floor)
+        classification = await self._classify(key, request, floor)
+        data_class = classification.data_class
         current_traffic.set(self._traffic[data_class])
         account = Account(
             operation=operation,
@@ -197,6 +203,7 @@ class Gateway:
             route=self._router.route(basket),
             account=account,
             forbidden=lambda facts: self._forbidden(data_class, facts),
+            held_back=lambda rules: self._held_back(account, classification, rules),
             unfit=lambda facts: _unfit(request, size, facts),
             most=lambda facts: worst_case(
                 facts.price,

@@ -8,7 +8,7 @@ it under the home's pepper, so a stolen database opens nothing.
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
 
@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from secondbasket.core.clock import now, parse, timestamp
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.decision import Decision
 from secondbasket.core.ids import new_id
 from secondbasket.core.key import Key, Role
@@ -53,7 +54,8 @@ class Keys:
     """All keys, in memory for `verify` and in the database for good.
 
     `pepper` is the home's secret of 32 bytes, `currency` that of the prices.
-    Call `reload` once before use. What is done to keys goes to `record`.
+    Call `reload` once before use. What is done to keys goes to `record`;
+    `projects` are the names of those that are configured.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class Keys:
         pepper: bytes,
         currency: str,
         record: Callable[[Decision], None],
+        projects: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._database = database
         self._pepper = pepper
         self._currency = currency
         self._record = record
+        self._projects = projects
         self._known: dict[str, _Known] = {}
         self._told: list[Callable[[str], None]] = []
 
@@ -121,12 +125,14 @@ class Keys:
         role: Role = "user",
         budget: int | None = None,
         expires_at: str | None = None,
+        data_class: str = DataClass.PUBLIC.label,
+        project: str | None = None,
     ) -> tuple[Key, str]:
         """A new key and its secret, which nobody can be shown again.
 
         `by` is the key that asks, None for the operator on the machine itself.
         Raises PermissionDenied unless that key is an administrator's and the
-        new one ends no later; InvalidRequest.
+        new one ends no later and is held to no less; InvalidRequest.
         """
         key = Key(
             id=new_id("key"),
@@ -136,6 +142,8 @@ class Keys:
             currency=self._currency,
             created_at=now(),
             expires_at=_good_expiry(expires_at),
+            data_class=_good_class(data_class),
+            project=self._good_project(project),
         )
         _require_within(self._administrator(by), key)
         secret = f"{_PREFIX}{key.id}.{secrets.token_urlsafe(32)}"
@@ -153,6 +161,8 @@ class Keys:
                     "role": key.role,
                     "budget": "none" if budget is None else format_nano(budget, key.currency),
                     "expires_at": key.expires_at or "never",
+                    "data_class": key.data_class,
+                    "project": key.project or "none",
                 },
             )
         )
@@ -207,6 +217,16 @@ class Keys:
             )
         return standing
 
+    def _good_project(self, project: str | None) -> str | None:
+        if project is not None and project not in self._projects():
+            known = ", ".join(sorted(self._projects())) or "none"
+            raise InvalidRequest(
+                f"There is no project '{project[:_LONGEST_NAME]}'; projects are: {known}.",
+                hint="Add it to basket.toml as [projects.NAME], then: basket reload",
+                param="project",
+            )
+        return project
+
     async def _rows(self) -> tuple[RowMapping, ...]:
         query = select(schema.keys).order_by(schema.keys.c.created_at, schema.keys.c.id)
         return await self._database.read(lambda c: tuple(c.execute(query).mappings()))
@@ -225,10 +245,18 @@ def _known(row: RowMapping | Mapping[str, Any]) -> _Known:
 
 
 def _require_within(maker: Key | None, key: Key) -> None:
-    if maker is None or maker.expires_at is None:
+    if maker is None:
         return
-    if key.expires_at is None or key.expires_at > maker.expires_at:
+    if maker.expires_at is not None and (
+        key.expires_at is None or key.expires_at > maker.expires_at
+    ):
         raise PermissionDenied(f"A key may not outlive its maker, which ends {maker.expires_at}.")
+    if DataClass.parse(key.data_class) < DataClass.parse(maker.data_class):
+        raise PermissionDenied(
+            f"A key may not be held to less than its maker, whose data is {maker.data_class}."
+        )
+    if maker.project is not None and key.project != maker.project:
+        raise PermissionDenied(f"A key of the project '{maker.project}' makes keys of that only.")
 
 
 def _good_name(name: str) -> str:
@@ -256,6 +284,13 @@ def _good_budget(budget: int | None, role: Role) -> int | None:
     if budget is not None and not 0 <= budget <= _LARGEST_BUDGET:
         raise InvalidRequest("A budget is an amount of money, 0 or more.", param="budget")
     return budget
+
+
+def _good_class(label: str) -> str:
+    try:
+        return DataClass.parse(label).label
+    except ValueError as exc:
+        raise InvalidRequest(f"{exc}.", param="data_class") from exc
 
 
 def _good_expiry(expires_at: str | None) -> str | None:

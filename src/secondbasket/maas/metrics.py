@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.egress import EgressSum
 from secondbasket.core.money import NANO
 from secondbasket.core.ports import Upstream
@@ -103,6 +104,12 @@ class Metrics:
             ("code",),
             registry=registry,
         )
+        self._policy_refusals = Counter(
+            "secondbasket_policy_refusals",
+            "Calls that failed while a rule kept their data from an upstream, by their class.",
+            ("data_class",),
+            registry=registry,
+        )
         Info("secondbasket_build", "What is running.", registry=registry).info({"version": version})
         registry.register(_Present(in_flight, replicas, egress))
         registry.register(UpstreamMetrics(upstreams, health))
@@ -150,6 +157,10 @@ class Metrics:
     def refused(self, code: str) -> None:
         """Count one error answer."""
         self._refusals.labels(code).inc()
+
+    def refused_by_policy(self, data_class: DataClass) -> None:
+        """Count one call whose data a rule kept from an upstream, and that nobody answered."""
+        self._policy_refusals.labels(data_class.label).inc()
 
     def exposition(self) -> bytes:
         """Everything, in Prometheus' text format 0.0.4."""

@@ -5,7 +5,7 @@ this machine answers, and nothing is written down there: the account of a call
 is the one of the gateway that called the stand-in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
@@ -13,12 +13,14 @@ from secondbasket.core.model import ModelTask
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Receipt
 from secondbasket.errors import ModelNotFound
+from secondbasket.maas.account import Account
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.gateway import Gateway, Request
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.routing import Router
+from secondbasket.policy.classification import Classification
 
 
 class StandInModels:
@@ -50,6 +52,7 @@ def stand_in_gateway(models: StandInModels, budgets: Budgets, *, currency: str) 
         router=Router(health),
         classify=_public,
         forbidden=_nothing,
+        held_back=_untold,
         currency=currency,
     )
 
@@ -58,9 +61,13 @@ def _forget(_receipt: Receipt) -> None:
     return None
 
 
-async def _public(_key: Key, _request: Request, floor: DataClass) -> DataClass:
-    return floor
+async def _public(_key: Key, _request: Request, floor: DataClass) -> Classification:
+    return Classification(data_class=floor, sources={})
 
 
 def _nothing(_data_class: DataClass, _facts: UpstreamFacts) -> str | None:
+    return None
+
+
+def _untold(_account: Account, _classification: Classification, _rules: Mapping[str, str]) -> None:
     return None

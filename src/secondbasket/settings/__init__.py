@@ -1,6 +1,7 @@
 """The settings: one frozen tree, read once. Only the composition root and the CLI import it."""
 
 from secondbasket.settings.layers import HOME_VARIABLE, Loaded, default_home, read_settings
+from secondbasket.settings.policy import ClassLabel, PolicySettings, RuleTable
 from secondbasket.settings.references import task_of, unused_upstreams
 from secondbasket.settings.reload import Commit, Prepare, Reload
 from secondbasket.settings.tree import (
@@ -26,6 +27,7 @@ __all__ = [
     "HOME_VARIABLE",
     "LOCAL_PREFIX",
     "BasketTable",
+    "ClassLabel",
     "Commit",
     "DatabaseSettings",
     "EgressSettings",
@@ -36,11 +38,13 @@ __all__ = [
     "LogSettings",
     "ModelSettings",
     "OperatorSettings",
+    "PolicySettings",
     "Prepare",
     "PriceSettings",
     "ProjectTable",
     "ProviderTable",
     "Reload",
+    "RuleTable",
     "ServerSettings",
     "Settings",
     "UpstreamTable",

@@ -181,9 +181,10 @@ def _origin(path: Sequence[str], origins: Mapping[str, str]) -> str:
 def _known_keys(path: list[str]) -> list[str]:
     keys = [setting.key for setting in all_settings()]
     keys += dict.fromkeys(key.partition(".")[0] for key in keys)
-    if len(path) > 1:
-        for fields in fields_of_tables().values():
-            keys += [field.key.replace("NAME", path[1]) for field in fields]
+    for table, fields in fields_of_tables().items():
+        depth = table.count(".") + 1
+        if len(path) > depth:
+            keys += [field.key.replace("NAME", path[depth]) for field in fields]
     return keys
 
 

@@ -9,7 +9,8 @@ import msgspec
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from secondbasket.settings.tree import Secret, Section, Settings, Unit
+from secondbasket.settings.section import Section
+from secondbasket.settings.tree import Secret, Settings, Unit
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,13 +32,24 @@ def all_settings() -> tuple[Setting, ...]:
 
 
 def fields_of_tables() -> Mapping[str, tuple[Setting, ...]]:
-    """What may stand under each named table, 'upstreams' and 'baskets': no variable of its own."""
-    tables = {}
-    for name, field in Settings.model_fields.items():
-        if get_origin(field.annotation) is dict:
-            model = get_args(field.annotation)[1]
-            tables[name] = tuple(_walk(model, (name, "NAME")))
-    return tables
+    """What may stand under each named table ('policy.rules'): it has no variable of its own."""
+    return {
+        ".".join(path): tuple(_walk(table, (*path, "NAME")))
+        for path, table in _tables(Settings, ())
+    }
+
+
+def _tables(
+    model: type[BaseModel], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], type[BaseModel]]]:
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            yield from _tables(annotation, (*path, name))
+        elif get_origin(annotation) is dict:
+            table = get_args(annotation)[1]
+            if isinstance(table, type) and issubclass(table, Section):
+                yield (*path, name), table
 
 
 def value_of(tree: Settings, key: str) -> Any:

@@ -1,10 +1,11 @@
-"""Names that one table gives another: providers of upstreams, upstreams of baskets."""
+"""Names that one table gives another: providers of upstreams and rules, upstreams of baskets."""
 
 from collections.abc import Iterator
 
 import msgspec
 
 from secondbasket.core.model import ModelTask
+from secondbasket.policy.rules import OWN_MACHINES
 from secondbasket.settings.tree import LOCAL_PREFIX, BasketTable, Settings
 
 
@@ -32,6 +33,7 @@ def mistakes(settings: Settings) -> Iterator[Mistake]:
             )
     for name, basket in settings.baskets.items():
         yield from _of_basket(settings, name, basket)
+    yield from _of_policy(settings)
 
 
 def task_of(settings: Settings, upstream: str) -> ModelTask:
@@ -47,6 +49,21 @@ def unused_upstreams(settings: Settings) -> list[str]:
     """Upstreams that no basket names: nobody can ask them."""
     used = {upstream for basket in settings.baskets.values() for upstream in basket.upstreams}
     return [name for name in settings.upstreams if name not in used]
+
+
+def _of_policy(settings: Settings) -> Iterator[Mistake]:
+    # Whoever has this name is trusted with everything.
+    if OWN_MACHINES in settings.providers:
+        yield Mistake(("providers", OWN_MACHINES), OWN_MACHINES, "that name is this machine's")
+    known = ", ".join((OWN_MACHINES, *sorted(settings.providers)))
+    for name, rule in settings.policy.rules.items():
+        for provider in rule.providers or ():
+            if provider != OWN_MACHINES and provider not in settings.providers:
+                yield Mistake(
+                    ("policy", "rules", name, "providers"),
+                    provider,
+                    f"there is no such provider; providers are: {known}",
+                )
 
 
 def _of_basket(settings: Settings, name: str, basket: BasketTable) -> Iterator[Mistake]:

@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
@@ -23,6 +21,8 @@ from pydantic import (
 
 from secondbasket.core.model import ModelTask
 from secondbasket.core.rules import Continuation, Routing
+from secondbasket.settings.policy import ClassLabel, PolicySettings
+from secondbasket.settings.section import Section
 
 MIB = 1024 * 1024
 LOCAL_PREFIX = "local/"
@@ -47,10 +47,6 @@ Tokens = Annotated[int, Field(gt=0), Unit("tokens")]
 PricePerMillion = Annotated[
     Decimal, Field(ge=0, max_digits=21, decimal_places=9), Unit("currency units per million tokens")
 ]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 def is_loopback(host: str) -> bool:
@@ -416,7 +412,7 @@ class BasketTable(Section):
 class ProjectTable(Section):
     """A project that keys belong to: ``[projects.NAME]``."""
 
-    data_class: Literal["public", "internal", "confidential", "secret"] = Field(
+    data_class: ClassLabel = Field(
         default="public", description="The least that the project's requests count as."
     )
 
@@ -435,6 +431,7 @@ class Settings(Section):
     egress: EgressSettings = Field(default_factory=EgressSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     health: HealthSettings = Field(default_factory=HealthSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
     projects: dict[str, ProjectTable] = Field(
         default_factory=dict, description="Projects that keys belong to, by name."
     )

@@ -2,6 +2,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -35,7 +36,13 @@ async def ledger(database: Database, tmp_path: Path) -> AsyncIterator[Ledger]:
 
 
 def keys_of(database: Database, ledger: Ledger, pepper: bytes = PEPPER) -> Keys:
-    return Keys(database, pepper=pepper, currency="USD", record=ledger.record_decision)
+    return Keys(
+        database,
+        pepper=pepper,
+        currency="USD",
+        record=ledger.record_decision,
+        projects=lambda: {"payroll"},
+    )
 
 
 @pytest.fixture
@@ -263,3 +270,46 @@ async def test_revoking_an_unknown_key_is_not_found(keys: Keys) -> None:
 def test_a_key_shown_to_people_has_no_secret_in_it() -> None:
     assert "hmac" not in Key.__struct_fields__
     assert "secret" not in Key.__struct_fields__
+
+
+async def test_a_key_keeps_its_class_and_its_project(
+    database: Database, ledger: Ledger, keys: Keys
+) -> None:
+    plain, _ = await keys.create(by=None, name="a")
+    assert (plain.data_class, plain.project) == ("public", None)
+    key, secret = await keys.create(by=None, name="b", data_class="Confidential", project="payroll")
+    assert (key.data_class, key.project) == ("confidential", "payroll")
+    later = keys_of(database, ledger)
+    await later.reload()
+    assert later.verify(secret) == key
+    detail = (await ledger.decisions())[0].detail
+    assert {"data_class": "confidential", "project": "payroll"}.items() <= detail.items()
+
+
+@pytest.mark.parametrize(
+    ("given", "param"),
+    [({"data_class": "top secret"}, "data_class"), ({"project": "unknown"}, "project")],
+)
+async def test_an_unknown_class_or_project_makes_no_key(
+    keys: Keys, given: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await keys.create(by=None, name="a", **given)
+    assert caught.value.param == param
+    assert await keys.list() == ()
+
+
+async def test_an_administrators_key_makes_none_that_is_held_to_less(keys: Keys) -> None:
+    maker, _ = await keys.create(
+        by=None, name="m", role="admin", data_class="confidential", project="payroll"
+    )
+    held_to_less: list[dict[str, Any]] = [
+        {"project": "payroll"},
+        {"data_class": "secret"},
+        {"data_class": "confidential"},
+    ]
+    for given in held_to_less:
+        with pytest.raises(PermissionDenied):
+            await keys.create(by=maker, name="n", **given)
+    made, _ = await keys.create(by=maker, name="n", data_class="secret", project="payroll")
+    assert made.data_class == "secret"

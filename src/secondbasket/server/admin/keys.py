@@ -16,7 +16,13 @@ def key_routes(ports: AdminPorts) -> list[BaseRoute]:
     async def create(request: Request) -> KeyCreated:
         new = await read(request, NewKey)
         record, secret = await ports.keys.create(
-            by=None, name=new.name, role=new.role, budget=new.budget, expires_at=new.expires_at
+            by=None,
+            name=new.name,
+            role=new.role,
+            budget=new.budget,
+            expires_at=new.expires_at,
+            data_class=new.data_class,
+            project=new.project,
         )
         return KeyCreated(id=record.id, key=secret, record=record)
 

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.head import LedgerStatus, PushState
 from secondbasket.core.key import Key, Role
 from secondbasket.core.model import BrokenFile, ModelRecord, ModelTask
@@ -34,12 +35,15 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`budget` in nano-units of the configured currency, `expires_at` RFC 3339."""
+    """`budget` in nano-units of the configured currency, `expires_at` RFC 3339; `data_class` is
+    the least its requests count as."""
 
     name: str
     role: Role = "user"
     budget: int | None = None
     expires_at: str | None = None
+    data_class: str = DataClass.PUBLIC.label
+    project: str | None = None
 
 
 class KeyCreated(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from secondbasket.core.key import Key
 from secondbasket.core.usage import Usage
 from secondbasket.maas.answer import Answer
 from secondbasket.server.asgi import JSON, ClientGone, Header, read_body, reply
+from secondbasket.server.data_class import asked_class
 from secondbasket.server.openai.door import Exchange, OpenAIRoute
 from secondbasket.server.openai.headers import origin_headers, receipt_headers
 from secondbasket.server.presence import Presence
@@ -123,7 +124,9 @@ async def _stream(
                     "status": 200,
                     "headers": [
                         *_STREAM_HEADERS,
-                        *origin_headers(account.request_id, account.facts),
+                        *origin_headers(
+                            account.request_id, account.facts, account.data_class.label
+                        ),
                     ],
                 }
             )
@@ -138,10 +141,11 @@ class ChatCompletions(OpenAIRoute):
 
     async def answer(self, key: Key, exchange: Exchange) -> None:
         ports = self.ports
+        floor = asked_class(exchange.scope)
         body = await read_body(exchange.scope, exchange.receive, limit=ports.max_body_bytes)
         request = decode_chat_request(body)
         await generate(
-            await ports.gateway.chat(key, request),
+            await ports.gateway.chat(key, request, floor=floor),
             request,
             encode_answer=encode_chat_answer,
             encoder=ChatStreamEncoder,
@@ -155,10 +159,11 @@ class Completions(OpenAIRoute):
 
     async def answer(self, key: Key, exchange: Exchange) -> None:
         ports = self.ports
+        floor = asked_class(exchange.scope)
         body = await read_body(exchange.scope, exchange.receive, limit=ports.max_body_bytes)
         request = decode_completion_request(body)
         await generate(
-            await ports.gateway.complete(key, request),
+            await ports.gateway.complete(key, request, floor=floor),
             request,
             encode_answer=encode_completion_answer,
             encoder=CompletionStreamEncoder,
