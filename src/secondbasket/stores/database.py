@@ -6,15 +6,10 @@ and rolls back when it raises.
 """
 
 import logging
-from collections.abc import Callable, Collection
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -31,6 +26,7 @@ from secondbasket.errors import (
     SettingsError,
     StoreError,
 )
+from secondbasket.stores import revisions
 
 T = TypeVar("T")
 
@@ -125,15 +121,12 @@ class Database:
             raise NotFound(
                 "The database is empty.", hint="It gets its tables when a server first starts."
             )
-        newest = ScriptDirectory.from_config(_migrations()).get_current_head()
-        if found != newest:
-            raise _newer({found})
+        if found != revisions.known()[-1]:
+            raise _newer(found)
 
     async def _require_not_older(self) -> str | None:
         found = await self.revision()
-        scripts = ScriptDirectory.from_config(_migrations())
-        older = {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
-        if found in older:
+        if found in revisions.known()[:-1]:
             raise Conflict(
                 f"The data is of an older version (schema {found}).",
                 hint="Run `basket upgrade`: it makes a backup first.",
@@ -145,26 +138,27 @@ class Database:
         await anyio.to_thread.run_sync(self._migrate, limiter=self._writers)
 
     def _migrate(self) -> None:
-        config = _migrations()
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        known = revisions.known()
         try:
             with (
                 self._engine.connect().execution_options(writes=True) as connection,
                 connection.begin(),
             ):
-                found = set(MigrationContext.configure(connection).get_current_heads())
-                if found - known:
-                    raise _newer(found - known)
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                found = revisions.current(connection)
+                if found == known[-1]:
+                    return
+                if found is not None and found not in known:
+                    raise _newer(found)
+                # Not before it is needed: most starts have nothing to change.
+                from secondbasket.stores.migrate import upgrade  # noqa: PLC0415 - as told
+
+                upgrade(connection)
         except DBAPIError as exc:
             raise self._failed(exc) from exc
 
     async def revision(self) -> str | None:
         """The schema's revision as the database tells it; None for an empty database."""
-        return await self.read(
-            lambda connection: MigrationContext.configure(connection).get_current_revision()
-        )
+        return await self.read(revisions.current)
 
     def _failed(self, exc: DBAPIError) -> StoreError:
         _log.error("database %s: %s", self, exc.orig)
@@ -183,18 +177,12 @@ class Database:
         self._engine.dispose()
 
 
-def _newer(revisions: Collection[str]) -> StoreError:
+def _newer(revision: str) -> StoreError:
     return StoreError(
         "The database was last used by a newer version of Second Basket"
-        f" (its schema is '{', '.join(sorted(revisions))}').",
+        f" (its schema is '{revision}').",
         hint="Install that version again, or restore a backup made before it.",
     )
-
-
-def _migrations() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    return config
 
 
 def _known_url(url: str) -> URL:

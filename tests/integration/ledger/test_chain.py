@@ -19,7 +19,8 @@ from secondbasket.core.decision import Decision
 from secondbasket.errors import StoreError
 from secondbasket.ledger.journal import Journal, encode
 from secondbasket.ledger.ledger import Ledger
-from secondbasket.stores.database import Database, _migrations
+from secondbasket.stores.database import Database
+from secondbasket.stores.migrate import configuration
 from secondbasket.stores.schema import chain_tail, decisions, receipts
 from tests.databases import receipt
 
@@ -30,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 
 def migrate_to(revision: str, connection: Connection) -> None:
     """Bring an empty database to an earlier version's schema."""
-    config = _migrations()
+    config = configuration()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 
@@ -189,7 +190,7 @@ from secondbasket.core.decision import Decision
 from secondbasket.errors import StoreError
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
-from secondbasket.stores.database import Database, _migrations
+from secondbasket.stores.database import Database
 from tests.databases import receipt
 
 async def main():
