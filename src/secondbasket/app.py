@@ -44,6 +44,7 @@ from secondbasket.maas.keys import Keys
 from secondbasket.maas.local_models import EngineWishes, LocalModels
 from secondbasket.maas.metrics import Metrics
 from secondbasket.maas.model_desk import ModelDesk
+from secondbasket.maas.pepper_care import PepperCare
 from secondbasket.maas.prober import Prober
 from secondbasket.maas.routing import Router, nothing_to_prove
 from secondbasket.maas.sessions import Sessions
@@ -67,6 +68,7 @@ from secondbasket.settings import (
 )
 from secondbasket.stores.database import Database
 from secondbasket.stores.home import Home
+from secondbasket.stores.peppers import Peppers
 
 _LOCAL_KEY_NAME = "local"
 _LAST_PUSH_SECONDS = 5.0
@@ -83,6 +85,7 @@ class Stack:
     notary: Notary
     head_push: HeadPush
     keys: Keys
+    pepper_care: PepperCare
     sessions: Sessions
     budgets: Budgets
     in_flight: InFlight
@@ -154,10 +157,12 @@ async def open_stack(
         closing.push_async_callback(ledger.close)
 
         currency = settings.prices.currency
-        pepper = home.secret("pepper")
+        peppers = Peppers(home)
+        pepper_care = PepperCare(database, peppers, record=ledger.record_decision)
+        await pepper_care.settle()
         keys = Keys(
             database,
-            pepper=pepper,
+            peppers=peppers,
             currency=currency,
             record=ledger.record_decision,
             projects=lambda: guard.projects,
@@ -258,7 +263,8 @@ async def open_stack(
             notary=notary,
             head_push=head_push,
             keys=keys,
-            sessions=Sessions(database, keys, pepper=pepper),
+            pepper_care=pepper_care,
+            sessions=Sessions(database, keys, peppers=peppers),
             budgets=budgets,
             in_flight=in_flight,
             door=door,
@@ -297,6 +303,7 @@ async def open_stack(
         background = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(background.cancel_scope.cancel)
         background.start_soon(ledger.run)
+        background.start_soon(pepper_care.run)
         background.start_soon(door.meter.run)
         if engines:  # a command that is over in a moment leaves signing to the server
             background.start_soon(notary.run, settings.ledger.head_seconds)

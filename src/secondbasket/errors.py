@@ -9,7 +9,8 @@
     │   └── BodyTooLarge             413
     ├── AuthenticationFailed         401  no key, or a wrong one
     │   ├── KeyExpired               401
-    │   └── KeyRevoked               401
+    │   ├── KeyRevoked               401
+    │   └── KeyUncheckable           401  its pepper is lost
     ├── PermissionDenied             403  known, but not allowed
     │   └── PolicyRefused            403  no upstream may see data of this class; names the rules
     ├── NotFound                     404
@@ -109,6 +110,10 @@ class KeyExpired(AuthenticationFailed):
 
 class KeyRevoked(AuthenticationFailed):
     code = "api_key_revoked"
+
+
+class KeyUncheckable(AuthenticationFailed):
+    code = "api_key_uncheckable"
 
 
 class PermissionDenied(BasketError):

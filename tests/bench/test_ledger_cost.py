@@ -11,6 +11,8 @@ from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.keys import Keys
 from secondbasket.stores.database import Database
+from secondbasket.stores.home import Home
+from secondbasket.stores.peppers import Peppers
 from tests.databases import receipt
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +33,9 @@ async def test_verify_reserve_and_record_cost_next_to_nothing(tmp_path: Path) ->
     database = Database(f"sqlite:///{tmp_path / 'basket.db'}")
     await database.migrate()
     ledger = Ledger(Journal(tmp_path / "journal"), database)
-    keys = Keys(database, pepper=bytes(32), currency="USD", record=ledger.record_decision)
+    home = Home(tmp_path / "home")
+    home.create()
+    keys = Keys(database, peppers=Peppers(home), currency="USD", record=ledger.record_decision)
     budgets = Budgets(ledger, currency="USD")
     key, secret = await keys.create(by=None, name="bench", budget=10**12)
     entry = receipt()

@@ -4,7 +4,6 @@ The upstream is a real HTTP server on loopback, reached as any other would be.
 """
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,6 +38,8 @@ from secondbasket.server.console.routes import console_routes
 from secondbasket.server.listen import listen_tcp
 from secondbasket.server.serve import Listener
 from secondbasket.stores.database import Database
+from secondbasket.stores.home import Home
+from secondbasket.stores.peppers import Peppers
 from tests.gateways import open_gateway
 from tests.scripted_upstream import Exchange, delta, finish, scripted_upstream, usage
 
@@ -218,11 +219,13 @@ class Console:
 
 @asynccontextmanager
 async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncIterator[Console]:
-    pepper = secrets.token_bytes(32)
+    home = Home(folder / "home")
+    home.create()
+    peppers = Peppers(home)
     database = Database(f"sqlite:///{folder / 'secondbasket.db'}")
     await database.migrate()
     ledger = Ledger(Journal(folder / "journal"), database)
-    keys = Keys(database, pepper=pepper, currency="USD", record=ledger.record_decision)
+    keys = Keys(database, peppers=peppers, currency="USD", record=ledger.record_decision)
     await keys.reload()
     budgets = Budgets(ledger, currency="USD")
     in_flight = InFlight()
@@ -259,7 +262,7 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
 
     ports = ConsolePorts(
         keys=keys,
-        sessions=Sessions(database, keys, pepper=pepper),
+        sessions=Sessions(database, keys, peppers=peppers),
         ledger=ledger,
         gateway=open_gateway(
             baskets=baskets, budgets=budgets, in_flight=in_flight, record=record, health=health

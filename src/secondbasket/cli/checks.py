@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Literal
 from urllib.parse import urlsplit
 
-import msgspec
 from cryptography import x509
 
+from secondbasket.cli.finding import Finding, broken, ok, warning
 from secondbasket.cli.output import size
 from secondbasket.errors import BasketError, DigestMismatch
 from secondbasket.maas.independence import Findings
@@ -28,27 +27,6 @@ _TOO_LITTLE_DISK = 200_000_000
 _READ_AT_MOST = 2_000_000_000
 _LONGEST_SOCKET = 100
 _RENEW_BEFORE = timedelta(days=14)
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check found; `mend` says what to do where `state` is not 'ok'."""
-
-    check: str
-    state: Literal["ok", "warning", "broken"]
-    found: str
-    mend: str = ""
-
-
-def ok(check: str, found: str) -> Finding:
-    return Finding(check=check, state="ok", found=found)
-
-
-def warning(check: str, found: str, mend: str) -> Finding:
-    return Finding(check=check, state="warning", found=found, mend=mend)
-
-
-def broken(check: str, error: BasketError) -> Finding:
-    return Finding(check=check, state="broken", found=error.message, mend=error.hint)
 
 
 def python() -> Finding:

@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 import anyio
 import click
 
-from secondbasket.cli import checks
+from secondbasket.cli import checks, ledger_checks
 from secondbasket.cli.chat import first_chat_basket
-from secondbasket.cli.checks import Finding, guarded
+from secondbasket.cli.checks import guarded
 from secondbasket.cli.connection import Connection, connect
+from secondbasket.cli.finding import Finding, broken, ok
 from secondbasket.cli.home import read_home
 from secondbasket.cli.output import emit, json_option, printable, size
 from secondbasket.core.chip import Chip
+from secondbasket.core.pepper import PepperFact
 from secondbasket.errors import BasketError
 from secondbasket.maas.independence import Findings
 from secondbasket.server.listen import listen_tcp
@@ -65,9 +67,9 @@ def _examine() -> Iterator[Finding]:
     try:
         settings = read_home().settings
     except BasketError as error:
-        yield checks.broken("Settings", error)
+        yield broken("Settings", error)
         return
-    yield checks.ok("Settings", "all understood")
+    yield ok("Settings", "all understood")
     yield checks.tls(settings, now)
     yield checks.outbound(settings, os.environ)
     yield checks.upstreams(settings)
@@ -82,31 +84,39 @@ async def _examine_stack(settings: Settings) -> list[Finding]:
         async with connect(engines=True) as server:
             status = await server.status()
             if status.address:
-                port = checks.ok("Server", f"running on {status.address}, process {status.pid}")
+                port = ok("Server", f"running on {status.address}, process {status.pid}")
             else:
                 port = guarded("Port", lambda: _port(settings))
             chips = await server.get("chips", list[Chip], measure="false")
+            peppers = await server.get("peppers", list[PepperFact])
             engine = await _engine(server)
             findings = await server.get("lint", Findings)
-            return [port, _memory(chips), engine, checks.independence(findings)]
+            return [
+                port,
+                _memory(chips),
+                engine,
+                checks.independence(findings),
+                ledger_checks.peppers(peppers),
+                ledger_checks.signing((await server.status()).ledger),
+            ]
     except BasketError as error:
-        return [checks.broken("Stack", error)]
+        return [broken("Stack", error)]
 
 
 def _port(settings: Settings) -> Finding:
     server = settings.server
     listen_tcp(server.host, server.port).close()
-    return checks.ok("Port", f"{server.host}:{server.port} is free")
+    return ok("Port", f"{server.host}:{server.port} is free")
 
 
 def _memory(chips: list[Chip]) -> Finding:
     told = ", ".join(f"{chip.name}: {size(chip.memory_free)} free" for chip in chips)
-    return checks.ok("Chips", told)
+    return ok("Chips", told)
 
 
 async def _engine(server: Connection) -> Finding:
     try:
         name = await first_chat_basket(server)
     except BasketError as error:
-        return checks.broken("Engine", error)
-    return checks.ok("Engine", f"'{name}' is loaded and ready to answer")
+        return broken("Engine", error)
+    return ok("Engine", f"'{name}' is loaded and ready to answer")

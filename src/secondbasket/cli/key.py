@@ -11,7 +11,8 @@ from secondbasket.core.clock import now, parse, timestamp
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key, Role
 from secondbasket.core.money import format_nano, nano_from_units
-from secondbasket.server.admin.words import KeyCreated, NewKey
+from secondbasket.core.pepper import PepperFact
+from secondbasket.server.admin.words import KeyCreated, NewKey, RotatePepper
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -109,6 +110,48 @@ def revoke(key_id: str, as_json: bool) -> None:
         emit(key)
         return
     click.echo(f"Key '{key.name}' ({key.id}) is revoked.")
+
+
+@command.command()
+@json_option
+def peppers(as_json: bool) -> None:
+    """Show the secrets that keys are made under, and which keys wait for a missing one."""
+    _show_peppers(call(lambda server: server.get("peppers", list[PepperFact])), as_json)
+
+
+@command.command(name="rotate-pepper")
+@click.option(
+    "--revoke-lost", is_flag=True, help="Revoke the keys that were made under a missing pepper."
+)
+@json_option
+def rotate_pepper(revoke_lost: bool, as_json: bool) -> None:
+    """Make new keys under a new secret from now on; browsers have to log in again.
+
+    Keys that are in use go on working: the old pepper stays in the home until the last key that
+    was made under it is revoked or has expired.
+    """
+    order = RotatePepper(revoke_lost=revoke_lost)
+    _show_peppers(call(lambda server: server.post("peppers", list[PepperFact], order)), as_json)
+
+
+def _show_peppers(peppers: list[PepperFact], as_json: bool) -> None:
+    if as_json:
+        emit(peppers)
+        return
+    table(
+        ("PEPPER", "LIVE KEYS", "STATE"),
+        [(each.id, str(len(each.keys)), _pepper_state(each)) for each in peppers],
+        right=(1,),
+    )
+    for each in peppers:
+        if not each.present:
+            note(f"Waiting for {each.id}: {', '.join(each.keys)}")
+
+
+def _pepper_state(pepper: PepperFact) -> str:
+    if pepper.current:
+        return "current"
+    return "kept for these keys" if pepper.present else "missing: they cannot be checked"
 
 
 def _state(key: Key) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from secondbasket.cli.connection import call
+from secondbasket.cli.ledger_checks import signing
 from secondbasket.cli.output import emit, json_option, printable, seconds, size, table
 from secondbasket.core.rules import Continuation
 from secondbasket.core.standing import Standing
@@ -32,7 +33,8 @@ def command(as_json: bool) -> None:
         f"Second Basket {status.version} on {status.address}, process {status.pid}, "
         f"up {seconds(status.uptime_seconds)}, home {status.home}"
     )
-    click.echo(printable(f"{status.state}{': ' * bool(status.reason)}{status.reason}\n"))
+    click.echo(printable(f"{status.state}{': ' * bool(status.reason)}{status.reason}"))
+    click.echo(printable(f"Ledger: {signing(status.ledger).found}\n"))
     table(
         ("BASKET", "TASK", "STATE", "ROUTING", "BROKEN STREAMS"),
         [

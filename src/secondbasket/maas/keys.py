@@ -2,7 +2,7 @@
 
 A key's secret reads ``sk-basket-<id>.<43 characters>``; the characters are 256
 random bits. It is shown once and never stored: the database holds an HMAC of
-it under the home's pepper, so a stolen database opens nothing.
+it under a pepper of the home, so a stolen database opens nothing.
 """
 
 import hmac
@@ -26,11 +26,13 @@ from secondbasket.errors import (
     InvalidRequest,
     KeyExpired,
     KeyRevoked,
+    KeyUncheckable,
     NotFound,
     PermissionDenied,
 )
 from secondbasket.stores import schema
 from secondbasket.stores.database import Database
+from secondbasket.stores.peppers import Peppers
 
 _PREFIX = "sk-basket-"
 _LONGEST_NAME = 100
@@ -39,11 +41,17 @@ _NOBODY = bytes(32)
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """A key in memory: `expires` is `expires_at` in seconds since 1970, compared on every call."""
+    """A key in memory: `expires` is `expires_at` in seconds since 1970, compared on every call.
+    `pepper` is None where the pepper of its digest is lost."""
 
     key: Key
     digest: bytes
+    pepper: bytes | None
     expires: float | None
+
+    @property
+    def live(self) -> bool:
+        return self.key.revoked_at is None and not self.expired
 
     @property
     def expired(self) -> bool:
@@ -53,22 +61,22 @@ class _Known(msgspec.Struct, frozen=True):
 class Keys:
     """All keys, in memory for `verify` and in the database for good.
 
-    `pepper` is the home's secret of 32 bytes, `currency` that of the prices.
-    Call `reload` once before use. What is done to keys goes to `record`;
-    `projects` are the names of those that are configured.
+    `peppers` are the home's, `currency` is that of the prices. Call `reload`
+    once before use. What is done to keys goes to `record`; `projects` are the
+    names of those that are configured.
     """
 
     def __init__(
         self,
         database: Database,
         *,
-        pepper: bytes,
+        peppers: Peppers,
         currency: str,
         record: Callable[[Decision], None],
         projects: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._database = database
-        self._pepper = pepper
+        self._peppers = peppers
         self._currency = currency
         self._record = record
         self._projects = projects
@@ -79,7 +87,7 @@ class Keys:
         """Take the keys from the database; what another process revoked ends here too."""
         rows = await self._rows()
         before = self._known
-        self._known = {row["id"]: _known(row) for row in rows}
+        self._known = {row["id"]: self._remember(row) for row in rows}
         for key_id, known in self._known.items():
             standing = before.get(key_id)
             if known.key.revoked_at and standing and not standing.key.revoked_at:
@@ -90,10 +98,18 @@ class Keys:
 
         Raises KeyRevoked or KeyExpired to who holds the right secret, and the
         same AuthenticationFailed for an unknown key as for a wrong secret.
+        KeyUncheckable where nobody can tell any more.
         """
         known = self._known.get(presented.removeprefix(_PREFIX).partition(".")[0])
-        expected = _NOBODY if known is None else known.digest
-        if not hmac.compare_digest(self._digest(presented), expected) or known is None:
+        expected, pepper = (_NOBODY, None) if known is None else (known.digest, known.pepper)
+        digest = _digest(presented, pepper or self._peppers.current.secret)
+        if known is not None and known.pepper is None and known.live:
+            raise KeyUncheckable(
+                "This API key cannot be checked any more: the secret that it was made under is"
+                " missing here.",
+                hint="Ask the operator to put it back (`basket key peppers`), or for a new key.",
+            )
+        if not hmac.compare_digest(digest, expected) or known is None:
             raise AuthenticationFailed(
                 "This API key is not known here.",
                 hint="Check it, or have one made with: basket key create --name NAME",
@@ -109,13 +125,11 @@ class Keys:
     def active(self, key_id: str) -> Key | None:
         """The key as it stands now; None when unknown, revoked or expired."""
         known = self._known.get(key_id)
-        if known is None or known.key.revoked_at is not None or known.expired:
-            return None
-        return known.key
+        return known.key if known is not None and known.live else None
 
     async def list(self) -> tuple[Key, ...]:
         """All keys, oldest first, the revoked and expired among them."""
-        return tuple(_known(row).key for row in await self._rows())
+        return tuple(_key_of(row) for row in await self._rows())
 
     async def create(
         self,
@@ -147,7 +161,11 @@ class Keys:
         )
         _require_within(self._administrator(by), key)
         secret = f"{_PREFIX}{key.id}.{secrets.token_urlsafe(32)}"
-        row = msgspec.structs.asdict(key) | {"hmac": self._digest(secret).hex()}
+        pepper = self._peppers.current
+        row = msgspec.structs.asdict(key) | {
+            "hmac": _digest(secret, pepper.secret).hex(),
+            "pepper": pepper.id,
+        }
         await self._database.write(lambda c: c.execute(insert(schema.keys), row))
         # Should this fail, the secret is not handed out and the key opens nothing.
         self._record(
@@ -166,7 +184,7 @@ class Keys:
                 },
             )
         )
-        self._known[key.id] = _known(row)
+        self._known[key.id] = self._remember(row)
         return key, secret
 
     async def revoke(self, key_id: str, *, by: Key | None) -> Key:
@@ -188,7 +206,7 @@ class Keys:
             raise NotFound(
                 f"There is no key '{key_id[:_LONGEST_NAME]}'.", hint="See: basket key list"
             )
-        known = self._known[key_id] = _known(row)
+        known = self._known[key_id] = self._remember(row)
         if ended:
             self._tell(key_id)
             who = "operator" if by is None else by.id
@@ -231,17 +249,19 @@ class Keys:
         query = select(schema.keys).order_by(schema.keys.c.created_at, schema.keys.c.id)
         return await self._database.read(lambda c: tuple(c.execute(query).mappings()))
 
-    def _digest(self, secret: str) -> bytes:
-        return hmac.digest(self._pepper, secret.encode(errors="replace"), "sha256")
+    def _remember(self, row: RowMapping | Mapping[str, Any]) -> _Known:
+        key = _key_of(row)
+        expires = None if key.expires_at is None else parse(key.expires_at).timestamp()
+        pepper = self._peppers.find(row["pepper"])
+        return _Known(key, bytes.fromhex(row["hmac"]), pepper, expires)
 
 
-def _known(row: RowMapping | Mapping[str, Any]) -> _Known:
-    fields = dict(row)
-    fields.pop("pepper", "")
-    digest = bytes.fromhex(fields.pop("hmac"))
-    key = Key(**fields)
-    expires = None if key.expires_at is None else parse(key.expires_at).timestamp()
-    return _Known(key, digest, expires)
+def _digest(secret: str, pepper: bytes) -> bytes:
+    return hmac.digest(pepper, secret.encode(errors="replace"), "sha256")
+
+
+def _key_of(row: RowMapping | Mapping[str, Any]) -> Key:
+    return Key(**{name: row[name] for name in Key.__struct_fields__})
 
 
 def _require_within(maker: Key | None, key: Key) -> None:

@@ -2,6 +2,7 @@
 
 The cookie's secret is 256 random bits, and the database holds only its HMAC.
 The CSRF token is another HMAC of it: whoever lacks the cookie cannot know it.
+A new pepper ends all sessions: people log in again.
 """
 
 import hmac
@@ -16,6 +17,7 @@ from secondbasket.core.key import Key
 from secondbasket.maas.keys import Keys
 from secondbasket.stores import schema
 from secondbasket.stores.database import Database
+from secondbasket.stores.peppers import Peppers
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -34,12 +36,12 @@ class Sessions:
         database: Database,
         keys: Keys,
         *,
-        pepper: bytes,
+        peppers: Peppers,
         lifetime: timedelta = timedelta(hours=12),
     ) -> None:
         self._database = database
         self._keys = keys
-        self._pepper = pepper
+        self._peppers = peppers
         self._lifetime = lifetime
 
     async def open(self, key: Key) -> tuple[str, str]:
@@ -80,4 +82,4 @@ class Sessions:
 
     def _hmac(self, purpose: str, cookie: str) -> str:
         message = f"{purpose}:{cookie}".encode(errors="replace")
-        return hmac.digest(self._pepper, message, "sha256").hex()
+        return hmac.digest(self._peppers.current.secret, message, "sha256").hex()

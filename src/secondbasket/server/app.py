@@ -111,6 +111,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
 
     return AdminPorts(
         keys=stack.keys,
+        pepper_care=stack.pepper_care,
         local_key=stack.local_key,
         ledger=stack.ledger,
         tell_egress=stack.door.meter.tell,

@@ -22,10 +22,10 @@ from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.keys import Keys
 from secondbasket.stores.database import Database
+from secondbasket.stores.home import Home
+from secondbasket.stores.peppers import Peppers
 
 pytestmark = pytest.mark.anyio
-
-PEPPER = bytes(range(32))
 
 
 @pytest.fixture
@@ -35,10 +35,22 @@ async def ledger(database: Database, tmp_path: Path) -> AsyncIterator[Ledger]:
     await ledger.close()
 
 
-def keys_of(database: Database, ledger: Ledger, pepper: bytes = PEPPER) -> Keys:
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return new_home(tmp_path / "home")
+
+
+def new_home(root: Path) -> Home:
+    home = Home(root)
+    home.create()
+    return home
+
+
+def keys_of(database: Database, ledger: Ledger, home: Home) -> Keys:
+    """As a server on `home` has them; a second one on the same home is its restart."""
     return Keys(
         database,
-        pepper=pepper,
+        peppers=Peppers(home),
         currency="USD",
         record=ledger.record_decision,
         projects=lambda: {"payroll"},
@@ -46,8 +58,8 @@ def keys_of(database: Database, ledger: Ledger, pepper: bytes = PEPPER) -> Keys:
 
 
 @pytest.fixture
-async def keys(database: Database, ledger: Ledger) -> Keys:
-    return keys_of(database, ledger)
+async def keys(database: Database, ledger: Ledger, home: Home) -> Keys:
+    return keys_of(database, ledger, home)
 
 
 def from_now(**distance: float) -> str:
@@ -55,7 +67,7 @@ def from_now(**distance: float) -> str:
 
 
 async def test_a_secret_opens_its_key_here_and_after_a_restart(
-    database: Database, ledger: Ledger, keys: Keys
+    database: Database, ledger: Ledger, keys: Keys, home: Home
 ) -> None:
     key, secret = await keys.create(
         by=None, name=" Berlin ", budget=5_000, expires_at="2030-01-01T01:00:00+01:00"
@@ -64,7 +76,7 @@ async def test_a_secret_opens_its_key_here_and_after_a_restart(
     assert (key.name, key.role, key.budget, key.currency) == ("Berlin", "user", 5_000, "USD")
     assert key.expires_at == "2030-01-01T00:00:00.000Z"
     assert keys.verify(secret) == key
-    later = keys_of(database, ledger)
+    later = keys_of(database, ledger, home)
     with pytest.raises(AuthenticationFailed):
         later.verify(secret)
     await later.reload()
@@ -73,14 +85,14 @@ async def test_a_secret_opens_its_key_here_and_after_a_restart(
 
 
 async def test_the_database_does_not_hold_what_opens_it(
-    database: Database, ledger: Ledger, keys: Keys
+    database: Database, ledger: Ledger, keys: Keys, tmp_path: Path
 ) -> None:
     _, secret = await keys.create(by=None, name="a")
     rows = await database.read(lambda c: c.execute(text("SELECT * FROM keys")).all())
     random_part = secret.partition(".")[2]
     assert random_part not in str(rows)
     assert random_part not in str(await ledger.decisions())
-    stolen = keys_of(database, ledger, pepper=bytes(32))
+    stolen = keys_of(database, ledger, new_home(tmp_path / "thief"))
     await stolen.reload()
     with pytest.raises(AuthenticationFailed):
         stolen.verify(secret)
@@ -143,10 +155,10 @@ async def test_sql_in_a_name_is_a_name(keys: Keys) -> None:
 
 
 async def test_a_revoked_key_ends_at_once_and_whoever_waits_is_told(
-    database: Database, ledger: Ledger, keys: Keys
+    database: Database, ledger: Ledger, keys: Keys, home: Home
 ) -> None:
     key, secret = await keys.create(by=None, name="a")
-    elsewhere = keys_of(database, ledger)
+    elsewhere = keys_of(database, ledger, home)
     await elsewhere.reload()
     here_told: list[str] = []
     elsewhere_told: list[str] = []

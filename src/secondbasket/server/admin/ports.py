@@ -11,6 +11,7 @@ from secondbasket.ledger.notary import Notary
 from secondbasket.maas.independence import Findings
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.model_desk import ModelDesk
+from secondbasket.maas.pepper_care import PepperCare
 from secondbasket.server.admin.words import Status
 
 
@@ -20,6 +21,7 @@ class AdminPorts:
     `tell_egress` has the ledger know what left until now."""
 
     keys: Keys
+    pepper_care: PepperCare
     local_key: Callable[[], Awaitable[str]]
     ledger: Ledger
     tell_egress: Callable[[], None]

@@ -54,6 +54,12 @@ class KeyCreated(msgspec.Struct, frozen=True, kw_only=True):
     record: Key
 
 
+class RotatePepper(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`revoke_lost` ends the keys that were made under a pepper which is missing."""
+
+    revoke_lost: bool = False
+
+
 class PullOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`wanted` is a name of the catalogue or a coordinate such as 'hf:…'."""
 
