@@ -285,13 +285,13 @@ def test_a_key_shown_to_people_has_no_secret_in_it() -> None:
 
 
 async def test_a_key_keeps_its_class_and_its_project(
-    database: Database, ledger: Ledger, keys: Keys
+    database: Database, ledger: Ledger, keys: Keys, home: Home
 ) -> None:
     plain, _ = await keys.create(by=None, name="a")
     assert (plain.data_class, plain.project) == ("public", None)
     key, secret = await keys.create(by=None, name="b", data_class="Confidential", project="payroll")
     assert (key.data_class, key.project) == ("confidential", "payroll")
-    later = keys_of(database, ledger)
+    later = keys_of(database, ledger, home)
     await later.reload()
     assert later.verify(secret) == key
     detail = (await ledger.decisions())[0].detail
