@@ -9,7 +9,8 @@ from secondbasket.core.receipt import Receipt
 from secondbasket.maas.account import Account
 from secondbasket.maas.baskets import Baskets
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.gateway import Gateway, HeldBack, Request
+from secondbasket.maas.demand import Request
+from secondbasket.maas.gateway import Gateway, HeldBack
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.routing import Router

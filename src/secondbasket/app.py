@@ -35,6 +35,7 @@ from secondbasket.ledger.notary import Notary
 from secondbasket.ledger.signing_key import SigningKey
 from secondbasket.maas.baskets import BasketPlan, Baskets
 from secondbasket.maas.budgets import Budgets
+from secondbasket.maas.explainer import Explainer
 from secondbasket.maas.gateway import Gateway
 from secondbasket.maas.guard import Guard
 from secondbasket.maas.health import Health, HealthRules
@@ -94,6 +95,8 @@ class Stack:
     health: Health
     independence: Independence
     standings: Standings
+    guard: Guard
+    explainer: Explainer
     gateway: Gateway
     metrics: Metrics
     supervisor: Supervisor
@@ -272,6 +275,8 @@ async def open_stack(
             health=health,
             independence=Independence(baskets, nothing_to_prove),
             standings=Standings(baskets, health, router),
+            guard=guard,
+            explainer=Explainer(baskets, guard, router, health),
             gateway=Gateway(
                 baskets=baskets,
                 budgets=budgets,

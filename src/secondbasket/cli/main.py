@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "egress": "Show what left this machine: to whom, and under which law.",
     },
     "Operate": {
+        "explain": "Say who may answer a request and who would, without sending it.",
         "lint": "Say what the upstreams of a basket share, and what would break it.",
         "status": "Show what is running: baskets, upstreams, engines, memory.",
         "reload": "Have the running server read basket.toml again.",

@@ -7,14 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import anyio
-import msgspec
 
 from secondbasket.core.chat import (
     ChatRequest,
     CompletionRequest,
     EmbeddingAnswer,
     EmbeddingRequest,
-    MediaPart,
 )
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
@@ -22,22 +20,19 @@ from secondbasket.core.model import ModelTask
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Operation, Receipt
 from secondbasket.egress.traffic import Traffic, current_traffic
-from secondbasket.errors import BasketError, InvalidRequest, KeyRevoked, UpstreamError
+from secondbasket.errors import KeyRevoked, UpstreamError
 from secondbasket.maas.account import Account
 from secondbasket.maas.answer import Answer
 from secondbasket.maas.baskets import Basket
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.continuation import rest_of, rest_of_text
+from secondbasket.maas.demand import Request, demand_of
 from secondbasket.maas.failover import Asked, Call, Relay, embed
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
-from secondbasket.maas.prices import worst_case
 from secondbasket.maas.routing import Router
 from secondbasket.policy.classification import Classification
 
-_MOST_CHOICES = 128
-
-Request = ChatRequest | CompletionRequest | EmbeddingRequest
 Classify = Callable[[Key, Request, DataClass], Awaitable[Classification]]
 """The class of a request: never lower than its key's, than the one given, or than what it holds."""
 Forbidden = Callable[[DataClass, UpstreamFacts], str | None]
@@ -52,15 +47,6 @@ class Finder(Protocol):
     def find(self, name: str, task: ModelTask | None = None) -> Basket:
         """Raises ModelNotFound, InvalidRequest."""
         ...
-
-
-class _Size(msgspec.Struct, frozen=True):
-    """What bounds the cost of a call, wherever it is answered."""
-
-    prompts: int
-    messages: int
-    answers: int
-    max_tokens: int | None = None
 
 
 class Gateway:
@@ -106,8 +92,7 @@ class Gateway:
         InvalidRequest; entering it, BudgetExceeded, PolicyRefused, UpstreamUnavailable.
         """
         choices = request.sampling.n
-        size = _Size(1, len(request.messages), choices, request.sampling.max_tokens)
-        call = await self._call("chat", "chat", key, request, size, floor, request.stream)
+        call = await self._call("chat", key, request, floor, request.stream)
         relay = Relay(
             call,
             self._health,
@@ -122,16 +107,7 @@ class Gateway:
     ) -> Answer:
         """As `chat`, for a text completion."""
         choices = request.sampling.n * len(request.prompts)
-        if choices > _MOST_CHOICES:
-            raise InvalidRequest(
-                f"'prompt' and 'n' ask for {choices} answers; one call may have {_MOST_CHOICES}.",
-                hint="Send several calls.",
-                param="prompt",
-            )
-        size = _Size(len(request.prompts), 0, choices, request.sampling.max_tokens)
-        call = await self._call(
-            "text_completion", "chat", key, request, size, floor, request.stream
-        )
+        call = await self._call("text_completion", key, request, floor, request.stream)
         relay = Relay(
             call,
             self._health,
@@ -149,9 +125,7 @@ class Gateway:
         It runs to its end although its client may leave: it is short, and what
         the engine has computed is billed as it was counted.
         """
-        prompts = len(request.inputs)
-        size = _Size(prompts, prompts, 0)
-        call = await self._call("embeddings", "embedding", key, request, size, floor, False)
+        call = await self._call("embeddings", key, request, floor, False)
         account = call.account
         running = _EmbeddingCall()
         self._in_flight.enter(key.id, running)
@@ -175,14 +149,13 @@ class Gateway:
     async def _call(
         self,
         operation: Operation,
-        task: ModelTask,
         key: Key,
         request: Asked,
-        size: _Size,
         floor: DataClass,
         streamed: bool,
     ) -> Call[Asked]:
-        basket = self._baskets.find(request.model, task)
+        demand = demand_of(request)
+        basket = self._baskets.find(request.model, demand.task)
         classification = await self._classify(key, request, floor)
         data_class = classification.data_class
         current_traffic.set(self._traffic[data_class])
@@ -204,16 +177,8 @@ class Gateway:
             account=account,
             forbidden=lambda facts: self._forbidden(data_class, facts),
             held_back=lambda rules: self._held_back(account, classification, rules),
-            unfit=lambda facts: _unfit(request, size, facts),
-            most=lambda facts: worst_case(
-                facts.price,
-                text_bytes=request.text_bytes,
-                prompts=size.prompts,
-                messages=size.messages,
-                answers=size.answers,
-                max_tokens=size.max_tokens,
-                context_tokens=facts.context_tokens,
-            ),
+            unfit=demand.unfit,
+            most=demand.most,
         )
 
 
@@ -225,40 +190,3 @@ class _EmbeddingCall:
 
     def revoke(self) -> None:
         self.scope.cancel()
-
-
-def _unfit(request: Request, size: _Size, facts: UpstreamFacts) -> BasketError | None:
-    """Why an upstream cannot take this request, whatever its state."""
-    most = size.max_tokens
-    if most is not None and facts.context_tokens and most > facts.context_tokens:
-        return InvalidRequest(
-            f"'max_tokens' is {most}; the context of '{request.model}' holds"
-            f" {facts.context_tokens} tokens.",
-            hint="Ask for fewer.",
-            param="max_tokens",
-        )
-    return _unread(request, facts) if isinstance(request, ChatRequest) else None
-
-
-def _unread(request: ChatRequest, facts: UpstreamFacts) -> InvalidRequest | None:
-    """A part of a message that the upstream does not read."""
-    for message in request.messages:
-        if not isinstance(message.content, tuple):
-            continue
-        for part in message.content:
-            if isinstance(part, MediaPart) and not _reads(facts, part.kind):
-                read = " and ".join(facts.modalities)
-                return InvalidRequest(
-                    f"A message holds a part of type '{part.kind}'; '{request.model}' reads {read}"
-                    " only.",
-                    hint="Leave it out, or choose a model that reads it.",
-                    param="messages",
-                )
-    return None
-
-
-_MODALITY = {"image_url": "image", "input_audio": "audio", "file": "file"}
-
-
-def _reads(facts: UpstreamFacts, kind: str) -> bool:
-    return _MODALITY.get(kind, kind) in facts.modalities

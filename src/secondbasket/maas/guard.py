@@ -10,12 +10,12 @@ from functools import partial
 import anyio
 from anyio import to_thread
 
-from secondbasket.core.chat import ChatRequest, CompletionRequest, EmbeddingRequest
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.decision import Decision
 from secondbasket.core.key import Key
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.maas.account import Account
+from secondbasket.maas.demand import Request
 from secondbasket.policy.classification import Classification
 from secondbasket.policy.policy import Policy
 from secondbasket.policy.texts import Texts, texts_of
@@ -59,7 +59,7 @@ class Guard:
     async def classify(
         self,
         key: Key | None,
-        request: ChatRequest | CompletionRequest | EmbeddingRequest,
+        request: Request,
         asked: DataClass = DataClass.PUBLIC,
         *,
         project: str | None = None,

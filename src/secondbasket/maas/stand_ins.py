@@ -16,7 +16,8 @@ from secondbasket.errors import ModelNotFound
 from secondbasket.maas.account import Account
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.gateway import Gateway, Request
+from secondbasket.maas.demand import Request
+from secondbasket.maas.gateway import Gateway
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.routing import Router

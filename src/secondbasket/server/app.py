@@ -122,6 +122,8 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         status=lambda: _status(stack, address),
         stop=stop,
         findings=stack.independence.findings,
+        explainer=stack.explainer,
+        projects=lambda: stack.guard.projects,
         reload=stack.reload,
     )
 

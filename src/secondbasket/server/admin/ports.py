@@ -1,6 +1,6 @@
 """What the admin door is handed."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from secondbasket.core.chip import Chip
@@ -8,6 +8,7 @@ from secondbasket.core.head import PushState
 from secondbasket.core.reloaded import Reloaded
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.ledger.notary import Notary
+from secondbasket.maas.explainer import Explainer
 from secondbasket.maas.independence import Findings
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.model_desk import ModelDesk
@@ -32,4 +33,6 @@ class AdminPorts:
     status: Callable[[], Status]
     stop: Callable[[], None]
     findings: Callable[[str | None], Findings]
+    explainer: Explainer
+    projects: Callable[[], Collection[str]]
     reload: Callable[[], Reloaded]

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from secondbasket.server.admin.account import account_routes
 from secondbasket.server.admin.baskets import basket_routes
+from secondbasket.server.admin.explain import explain_routes
 from secondbasket.server.admin.keys import key_routes
 from secondbasket.server.admin.ledger import ledger_routes
 from secondbasket.server.admin.machine import machine_routes
@@ -19,5 +20,6 @@ def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
         *key_routes(ports),
         *account_routes(ports),
         *basket_routes(ports),
+        *explain_routes(ports),
         *ledger_routes(ports),
     ]

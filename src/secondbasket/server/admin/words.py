@@ -46,6 +46,16 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     project: str | None = None
 
 
+class ExplainOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to explain: `request` is the body of a chat call. `key` is a key's id; without one
+    `project` can be told."""
+
+    request: dict[str, Any]
+    key: str | None = None
+    project: str | None = None
+    data_class: str = DataClass.PUBLIC.label
+
+
 class KeyCreated(msgspec.Struct, frozen=True, kw_only=True):
     """`key` is the secret, which cannot be shown again."""
 
