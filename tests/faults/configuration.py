@@ -20,6 +20,7 @@ level = "warning"
 
 [health]
 probe_seconds = 3600
+{health}
 
 [egress]
 allow = [{places}]
@@ -70,11 +71,14 @@ class Basket(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def configuration(server: FaultServer, baskets: Iterable[Basket]) -> str:
-    """One provider for every upstream."""
+def configuration(
+    servers: Iterable[FaultServer], baskets: Iterable[Basket], *, health: str = ""
+) -> str:
+    """One provider for every upstream; `health` are more lines of that section."""
     baskets = list(baskets)
-    places = ", ".join(f'"127.0.0.1:{port}"' for port in (server.port, server.closed_port))
-    parts = [_HEAD.format(first=baskets[0].name, places=places)]
+    ports = [port for server in servers for port in (server.port, server.closed_port)]
+    places = ", ".join(f'"127.0.0.1:{port}"' for port in ports)
+    parts = [_HEAD.format(first=baskets[0].name, places=places, health=health)]
     written: set[str] = set()
     for basket in baskets:
         task = "embedding" if basket.kind == "embeddings" else "chat"

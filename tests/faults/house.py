@@ -30,6 +30,11 @@ class House:
         self.stack = stack
         self.address = address
 
+    def reconfigure(self, configuration: str) -> None:
+        """Take another `basket.toml` into force, as SIGHUP does."""
+        (self.stack.home.root / "basket.toml").write_text(configuration)
+        self.stack.reload()
+
     async def customer(self, name: str, **headers: str) -> Customer:
         """A new key of its own, so that what it spends is known from everybody else's."""
         key, secret = await self.stack.keys.create(by=None, name=name, budget=BUDGET)

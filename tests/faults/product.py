@@ -28,6 +28,6 @@ def product(
     ]
     home = WORK / "faults"
     shutil.rmtree(home, ignore_errors=True)
-    basket = Basket(home, configuration.configuration(server, baskets))
+    basket = Basket(home, configuration.configuration([server], baskets))
     with basket.up():
         yield Target(basket.url, {"Authorization": f"Bearer {basket.key()}"})

@@ -87,7 +87,7 @@ def matrix(faults: FaultServer) -> list[Setting]:
 async def home(faults: FaultServer, matrix: list[Setting]) -> AsyncIterator[House]:
     baskets = [each.basket for each in matrix]
     with tempfile.TemporaryDirectory(prefix="sb-") as folder:
-        async with house(Path(folder), configuration(faults, baskets)) as running:
+        async with house(Path(folder), configuration([faults], baskets)) as running:
             yield running
 
 

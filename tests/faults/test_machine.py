@@ -1,0 +1,241 @@
+"""Upstreams fall ill, recover, close and open in any order, while calls come and clients leave.
+
+Whatever happened before, a call keeps every promise; and where one of its upstreams is well and
+trusted, it is answered.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.faults.calls import Seen, body, call
+from tests.faults.catalogue import BY_NAME
+from tests.faults.configuration import Basket, Member, configuration
+from tests.faults.house import Customer, House, house
+from tests.faults.promises import (
+    Part,
+    is_billed_as_it_ran,
+    is_never_a_false_end,
+    leaves_nothing_open,
+)
+from tests.faults.server import FaultServer, Upstream
+from tests.faults.wire import Kind
+
+SECONDS = 1.0
+PATIENCE = 30.0
+PRICES = ((1, 2), (10, 20), (100, 200))
+ORDINARY = (
+    "reset",
+    "reset midway",
+    "cut",
+    "bad JSON",
+    "no [DONE], unfinished",
+    "no [DONE], finished",
+    "error as 200",
+    "error event first",
+    "error event midway",
+    "429",
+    "429, Retry-After",
+    "500",
+    "500, then well",
+    "usage absurd",
+    "usage missing",
+    "split frames",
+    "stall",
+)
+FINAL = ("rejects", "declines", "duplicate chunk")
+_HEALTH = "failures_to_open = 3\nopen_seconds = 0.2"  # breakers that open and close all the time
+NUMBERS = st.integers(0, len(PRICES) - 1)
+
+
+class Product:
+    """The product in a thread of its own, and three servers for its upstreams."""
+
+    def __init__(self, portal: BlockingPortal, home: House, servers: list[FaultServer]) -> None:
+        self.portal = portal
+        self.home = home
+        self.servers = servers
+        self._generation = 0
+
+    def begin(self) -> tuple[str, list[Upstream]]:
+        """A new basket of three new upstreams, all well: its name, and they."""
+        self._generation += 1
+        for server in self.servers:
+            server.listen()
+        basket, upstreams = new_basket(self.servers, self._generation)
+        text = configuration(self.servers, [basket], health=_HEALTH)
+        self.portal.call(self.home.reconfigure, text)
+        return basket.name, upstreams
+
+
+def new_basket(servers: list[FaultServer], generation: int) -> tuple[Basket, list[Upstream]]:
+    upstreams = [
+        server.upstream(f"g{generation}-u{number}") for number, server in enumerate(servers)
+    ]
+    members = [
+        Member(upstream, prices=prices) for upstream, prices in zip(upstreams, PRICES, strict=True)
+    ]
+    # Text completions ask the same upstreams as chat does.
+    return Basket(name=f"g{generation}", kind="chat", members=members, seconds=SECONDS), upstreams
+
+
+class Vendors(RuleBasedStateMachine):
+    product: Product
+
+    @initialize(first=st.sampled_from(ORDINARY), second=st.sampled_from(("well", *ORDINARY)))
+    def begin(self, first: str, second: str) -> None:
+        self.basket, self.upstreams = self.product.begin()
+        self.shut: set[int] = set()
+        self.becomes(0, first)
+        self.becomes(1, second)
+
+    @rule(number=NUMBERS, state=st.sampled_from(("well", *ORDINARY, *FINAL)))
+    def becomes(self, number: int, state: str) -> None:
+        if state == "well":
+            self.upstreams[number].heal()
+        else:
+            self.upstreams[number].fail(BY_NAME[state])
+
+    @rule(number=NUMBERS)
+    def closes(self, number: int) -> None:
+        self.product.servers[number].shut()
+        self.shut.add(number)
+
+    @rule(number=NUMBERS)
+    def opens(self, number: int) -> None:
+        self.product.servers[number].listen()
+        self.shut.discard(number)
+
+    @rule()
+    def time_passes(self) -> None:
+        self.product.portal.call(anyio.sleep, 0.25)
+
+    @rule(
+        calls=st.lists(
+            st.tuples(st.sampled_from(["chat", "chat", "completion"]), st.booleans()),
+            min_size=1,
+            max_size=5,
+        )
+    )
+    def is_called(self, calls: list[tuple[Kind, bool]]) -> None:
+        for kind, stream in calls:
+            self._is_called(kind, stream)
+
+    def _is_called(self, kind: Kind, stream: bool) -> None:
+        before = [len(each.calls) for each in self.upstreams]
+        trusted = self._trusted()
+        seen, customer = self.product.portal.call(self._ask, kind, stream)
+        faults = {each.fault.name for each in self.upstreams if each.fault}
+        if not faults & {"duplicate chunk"}:
+            is_never_a_false_end(seen, declined=seen.finish_reason == "content_filter")
+        if trusted and not faults & set(FINAL):
+            assert seen.whole, f"{trusted} could have answered"
+        asked = [len(each.calls) - was for each, was in zip(self.upstreams, before, strict=True)]
+        assert max(asked) <= 2
+        assert sum(asked) <= 4
+        self.product.portal.call(self._settled, customer, seen, before)
+
+    @rule(stream=st.booleans(), events=st.integers(0, 30))
+    def is_left(self, stream: bool, events: int) -> None:
+        before = [len(each.calls) for each in self.upstreams]
+        customer = self.product.portal.call(self._ask_and_leave, stream, events)
+        self.product.portal.call(self._settled, customer, None, before)
+
+    def _trusted(self) -> list[str]:
+        """Upstreams that are well, and that the product has no reason not to ask."""
+        health = self.product.home.stack.health
+        return [
+            upstream.name
+            for number, upstream in enumerate(self.upstreams)
+            if upstream.fault is None
+            and number not in self.shut
+            and health.of(upstream.name).why_not() is None
+        ]
+
+    async def _ask(self, kind: Kind, stream: bool) -> tuple[Seen, Customer]:
+        home = self.product.home
+        customer = await home.customer("caller")
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            seen = await call(
+                client,
+                url=home.address,
+                headers=customer.headers,
+                model=self.basket,
+                kind=kind,
+                form="text",
+                stream=stream,
+                patience=PATIENCE,
+            )
+        return seen, customer
+
+    async def _ask_and_leave(self, stream: bool, events: int) -> Customer:
+        """Hang up after some events, or, where none come yet, after a moment."""
+        home = self.product.home
+        customer = await home.customer("leaver")
+        asked = body(self.basket, "chat", "text", stream=stream)
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            with anyio.move_on_after(0.1), contextlib.suppress(httpx2.HTTPError):
+                async with client.stream(
+                    "POST",
+                    f"{home.address}/v1/chat/completions",
+                    json=asked,
+                    headers=customer.headers,
+                ) as response:
+                    lines = response.aiter_lines()
+                    for _ in range(events):
+                        await anext(lines, None)
+        return customer
+
+    async def _settled(self, customer: Customer, seen: Seen | None, before: list[int]) -> None:
+        home = self.product.home
+        with anyio.fail_after(10):
+            await home.stack.in_flight.drained()
+        parts = [
+            Part(upstream, prices, since=was, may_refuse=number in self.shut)
+            for number, (upstream, prices, was) in enumerate(
+                zip(self.upstreams, PRICES, before, strict=True)
+            )
+        ]
+        await is_billed_as_it_ran(home, customer, seen, parts)
+        await leaves_nothing_open(home, self.upstreams)
+
+
+@pytest.fixture
+def product() -> Iterator[Product]:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sb-"))
+        servers = [stack.enter_context(FaultServer()) for _ in PRICES]
+        portal = stack.enter_context(start_blocking_portal())
+        basket, _ = new_basket(servers, 0)
+        text = configuration(servers, [basket], health=_HEALTH)
+        opening = portal.wrap_async_context_manager(house(Path(folder), text))
+        yield Product(portal, stack.enter_context(opening), servers)
+
+
+def test_every_promise_holds_whatever_happens_in_whatever_order(product: Product) -> None:
+    machine = type("VendorsHere", (Vendors,), {"product": product})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=10,
+            deadline=None,
+            derandomize=True,
+            phases=[Phase.generate],  # every step takes real time: shrinking would take hours
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
