@@ -55,6 +55,18 @@ async def test_the_model_hears_the_whole_conversation(signed_in: Page, console: 
     ]
 
 
+async def test_a_class_that_is_chosen_is_what_the_chat_counts_as(
+    signed_in: Page, console: Console
+) -> None:
+    for number, (label, expected) in enumerate(
+        {"as found": "public", "confidential or higher": "confidential"}.items(), start=1
+    ):
+        await signed_in.get_by_label("Data").select_option(label)
+        await ask(signed_in, "hello")
+        await expect(signed_in.locator("details.receipt")).to_have_count(number)
+        assert (await console.ledger.rows(limit=1))[0].data_class == expected
+
+
 async def test_history_lasts_in_the_tab_only(signed_in: Page, console: Console) -> None:
     await ask(signed_in, "What is the capital of France?")
     await expect(signed_in.locator("details.receipt")).to_be_visible()

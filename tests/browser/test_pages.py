@@ -102,9 +102,11 @@ async def test_axe_finds_nothing(
             await check()
         await page.goto(f"{console.url}/keys")
         await page.get_by_label("Name").fill("made")
+        await page.get_by_label("Data, at least").select_option("secret")
         await page.get_by_role("button", name="Make key").click()
         await expect(page.get_by_text("Copy it now")).to_be_visible()
         await check()
+        assert (await console.keys.list())[-1].data_class == "secret"
 
 
 async def test_axe_finds_nothing_where_there_is_nothing_yet(

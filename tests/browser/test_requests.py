@@ -58,6 +58,11 @@ async def session(console: Console) -> AsyncIterator[aiohttp.ClientSession]:
             "invalid_request",
         ),
         (b'{"model": "m", "messages": [], "api_base": "http://x"}', 400, "invalid_request"),
+        (
+            b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "data_class": "top"}',
+            400,
+            "invalid_request",
+        ),
         (b'{"model": "m", "messages": [{"role": "user", "content": "x"}]}', 404, "model_not_found"),
         (b"[" * 100_000, 400, "invalid_request"),
         (b" " * (1 << 20) + b"{}", 413, "body_too_large"),

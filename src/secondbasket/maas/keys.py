@@ -235,9 +235,14 @@ class Keys:
             )
         return standing
 
+    @property
+    def projects(self) -> Collection[str]:
+        """The names of the projects that a key can belong to."""
+        return self._projects()
+
     def _good_project(self, project: str | None) -> str | None:
-        if project is not None and project not in self._projects():
-            known = ", ".join(sorted(self._projects())) or "none"
+        if project is not None and project not in self.projects:
+            known = ", ".join(sorted(self.projects)) or "none"
             raise InvalidRequest(
                 f"There is no project '{project[:_LONGEST_NAME]}'; projects are: {known}.",
                 hint="Add it to basket.toml as [projects.NAME], then: basket reload",

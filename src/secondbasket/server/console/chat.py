@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from secondbasket.core.chat import ChatRequest, Chunk, Message
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.receipt import Receipt
 from secondbasket.core.story import story
 from secondbasket.errors import BasketError, InvalidRequest
@@ -20,6 +21,8 @@ from secondbasket.server.console import words
 from secondbasket.server.console.desk import NDJSON, Desk, told
 from secondbasket.server.presence import Presence
 
+_CLASSES = tuple(each.label for each in DataClass if each is not DataClass.PUBLIC)
+
 
 class _Turn(msgspec.Struct, frozen=True):
     role: Literal["user", "assistant"]
@@ -27,10 +30,12 @@ class _Turn(msgspec.Struct, frozen=True):
 
 
 class _Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the page sends: the basket to ask and the whole conversation so far."""
+    """What the page sends: the basket to ask, the whole conversation so far, and the least class
+    that it is to count as."""
 
     model: str
     messages: tuple[_Turn, ...]
+    data_class: str = DataClass.PUBLIC.label
 
 
 class AnswerStream(Response):
@@ -97,30 +102,34 @@ def chat_routes(desk: Desk) -> list[BaseRoute]:
     async def chat(request: Request) -> Response:
         session = await desk.signed_in(request)
         if request.method == "POST":
+            asked, floor = _decode(await request.body())
             return AnswerStream(
-                await ports.gateway.chat(session.key, _decode(await request.body())),
+                await ports.gateway.chat(session.key, asked, floor=floor),
                 base=request.scope["root_path"],
                 stall_seconds=ports.stall_seconds,
             )
         baskets = [
             (basket.name, basket.ready()) for basket in ports.baskets if basket.task == "chat"
         ]
-        return desk.page(request, "chat.html", session=session, baskets=baskets)
+        return desk.page(request, "chat.html", session=session, baskets=baskets, classes=_CLASSES)
 
     return [Route("/chat", chat, methods=["GET", "POST"])]
 
 
-def _decode(body: bytes) -> ChatRequest:
+def _decode(body: bytes) -> tuple[ChatRequest, DataClass]:
+    """The request, and the least class that it is to count as."""
     try:
         ask = msgspec.json.decode(body, type=_Ask)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        floor = DataClass.parse(ask.data_class)
+    except (msgspec.DecodeError, ValueError) as exc:
         raise InvalidRequest(
             f"The chat page sent something unreadable: {exc}.", hint="Reload the page."
         ) from exc
     if not ask.messages or ask.messages[-1].role != "user":
         raise InvalidRequest("There is no question to answer.", hint="Write a message first.")
-    return ChatRequest(
+    request = ChatRequest(
         model=ask.model,
         messages=tuple(Message(role=turn.role, content=turn.content) for turn in ask.messages),
         stream=True,
     )
+    return request, floor

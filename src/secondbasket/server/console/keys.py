@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from secondbasket.core.clock import parse, timestamp
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key, Role
 from secondbasket.core.money import nano_from_units
 from secondbasket.errors import BasketError, InvalidRequest, PermissionDenied
@@ -34,6 +35,8 @@ def key_routes(desk: Desk) -> list[BaseRoute]:
             status=error.status if error else HTTPStatus.OK,
             keys=[(key, state(key)) for key in await desk.ports.keys.list()],
             lifetimes=LIFETIMES,
+            classes=[each.label for each in DataClass],
+            projects=sorted(desk.ports.keys.projects),
             currency=desk.ports.currency,
             made=made,
             error=error,
@@ -50,6 +53,8 @@ def key_routes(desk: Desk) -> list[BaseRoute]:
                 role=cast(Role, await form_text(request, "role")),
                 budget=_budget(await form_text(request, "budget")),
                 expires_at=_expiry(await form_text(request, "lifetime")),
+                data_class=await form_text(request, "data_class") or DataClass.PUBLIC.label,
+                project=await form_text(request, "project") or None,
             )
         except (InvalidRequest, PermissionDenied) as error:
             return await show(request, session, error=error)

@@ -29,6 +29,7 @@ function start() {
   const field = document.getElementById("question");
   const log = document.getElementById("log");
   const model = document.getElementById("model");
+  const dataClass = document.getElementById("data-class");
   const progress = document.getElementById("progress");
   const send = document.getElementById("send");
   const stop = document.getElementById("stop");
@@ -91,7 +92,8 @@ function start() {
 
   async function receive(turn, view, messages, signal) {
     let ended = false;
-    for await (const line of answer(url, token, { model: turn.model, messages }, signal)) {
+    const body = { model: turn.model, messages, data_class: dataClass.value };
+    for await (const line of answer(url, token, body, signal)) {
       if (line.id) turn.id = line.id;
       if (line.text || line.reasoning) {
         turn.content += line.text ?? "";
