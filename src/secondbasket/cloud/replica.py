@@ -7,6 +7,8 @@
                   refused │  └─ restarting ◀─ crashed or hung
                           ▼        │
                         failed ◀───┘ crashed too often
+
+Held down, it waits in `restarting` until it is let up.
 """
 
 import logging
@@ -117,6 +119,9 @@ class Replica:
         self._leases = 0
         self._scope: anyio.CancelScope | None = None
         self._stopping = False
+        self._process: EngineProcess | None = None
+        self._holds = 0
+        self._put_down = False  # by `hold_down`, in the life that runs or ran last
 
     @property
     def log(self) -> Path:
@@ -170,6 +175,19 @@ class Replica:
         while self._scope is scope:
             await self._changed.wait()
 
+    def hold_down(self) -> None:
+        """Kill its process group at once, and start no other until as many `let_up` as this."""
+        self._holds += 1
+        self._put_down = True
+        if self._process is not None:
+            self._process.kill()
+
+    def let_up(self) -> None:
+        """Undo one `hold_down`: the last one has it start again."""
+        self._holds -= 1
+        if not self._holds:
+            self._notify()
+
     @contextmanager
     def lease(self) -> Iterator[Endpoint]:
         """The address for one call; a stop waits for the block to end. Raises EngineNotReady."""
@@ -214,6 +232,8 @@ class Replica:
         crashes = 0
         served_before = False
         while True:
+            while self._holds:
+                await self._changed.wait()
             try:
                 life = await self._live()
             except EngineError as exc:
@@ -221,9 +241,15 @@ class Replica:
                 return
             finally:
                 self.endpoint = self.pid = self.observed_bytes = None
+                self._process = None
             if self._stopping:
                 self.reason = life.reason
                 return
+            if self._put_down:
+                # We did that ourselves: it is no crash.
+                self.restarts += 1
+                self._become("restarting", "held down")
+                continue
             served_before = served_before or life.served is not None
             if life.refused and not served_before:
                 # It said no by itself: it would say so again.
@@ -251,6 +277,10 @@ class Replica:
             child, log=self._log, terminate_seconds=patience.terminate
         ) as process:
             self.pid = process.pid
+            self._process = process
+            self._put_down = bool(self._holds)
+            if self._put_down:  # while it was being started
+                process.kill()
             port = None
             with anyio.move_on_after(patience.start) as waiting:
                 port = await process.ready()

@@ -1,7 +1,8 @@
 """The replicas of one node, started, watched and ended together."""
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -28,6 +29,7 @@ class Supervisor:
         self._logs = logs
         self._patience = patience or Patience()
         self._replicas: dict[str, Replica] = {}
+        self._held: Counter[str] = Counter()
         self._changed = anyio.Event()
         self._stack = AsyncExitStack()
         self._session: Session
@@ -72,8 +74,26 @@ class Supervisor:
             on_change=self._notify,
             patience=self._patience,
         )
+        for _ in range(self._held[spec.engine.name]):
+            replica.hold_down()
         await replica.start()
         return replica
+
+    @contextmanager
+    def held_down(self, engine: str) -> Iterator[None]:
+        """In the block no replica of this engine lives: killed at once, started again after it."""
+        self._held[engine] += 1
+        for replica in self._of(engine):
+            replica.hold_down()
+        try:
+            yield
+        finally:
+            self._held[engine] -= 1
+            for replica in self._of(engine):
+                replica.let_up()
+
+    def _of(self, engine: str) -> list[Replica]:
+        return [each for each in self._replicas.values() if each.spec.engine.name == engine]
 
     async def remove(self, name: str, drain_seconds: float = 0.0) -> None:
         """Stop a replica and let go of it. Raises NotFound."""

@@ -11,6 +11,7 @@ import anyio
 import psutil
 import pytest
 
+from secondbasket.cloud.replica import Patience
 from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.errors import Conflict, NotFound
 from tests.conftest import ROOT, Weights
@@ -97,6 +98,7 @@ _PARENT = """
 import os, sys, anyio
 from pathlib import Path
 from secondbasket.cloud.engines import llamacpp, onnx
+from secondbasket.cloud.replica import Patience
 from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.core.ports import EngineOptions
 from tests.integration.cloud.scripted_engine import ScriptedEngine, spec
@@ -208,3 +210,54 @@ def test_an_engine_whose_parent_is_gone_before_it_began_does_not_begin() -> None
     assert child.returncode == 1
     assert "is gone" in child.stderr
     assert child.stdout == ""
+
+
+@pytest.mark.anyio
+async def test_held_down_an_engine_stays_dead_and_comes_back_after(tmp_path: Path) -> None:
+    async with Supervisor(logs=tmp_path, patience=Patience(crashes=0)) as supervisor:
+        victim = await supervisor.add(spec(ScriptedEngine(SERVES), "victim"))
+        spared = ScriptedEngine(SERVES)
+        spared.name = "spared"
+        other = await supervisor.add(spec(spared, "other"))
+        await victim.wait_ready(20)
+        await other.wait_ready(20)
+        assert victim.pid is not None
+        killed = psutil.Process(victim.pid)
+        with supervisor.held_down("scripted"), supervisor.held_down("scripted"):
+            newcomer = await supervisor.add(spec(ScriptedEngine(SERVES), "newcomer"))
+            with anyio.fail_after(20):
+                while victim.state != "restarting":
+                    await supervisor.changed.wait()
+            assert not killed.is_running()
+            await anyio.sleep(0.5)
+            assert victim.endpoint is None
+            assert (victim.state, victim.reason) == ("restarting", "held down")
+            assert newcomer.endpoint is None
+            assert other.state == "ready"
+        await victim.wait_ready(20)
+        await newcomer.wait_ready(20)
+        # Being held down is no crash, of which this patience bears none.
+        assert (victim.restarts, other.restarts) == (1, 0)
+
+
+@pytest.mark.anyio
+async def test_what_is_held_down_can_be_stopped(tmp_path: Path) -> None:
+    async with Supervisor(logs=tmp_path) as supervisor:
+        replica = await supervisor.add(spec(ScriptedEngine(SERVES)))
+        with supervisor.held_down("scripted"), anyio.fail_after(20):
+            await supervisor.remove("scripted")
+        assert replica.state == "stopped"
+
+
+@pytest.mark.anyio
+async def test_killed_while_it_loads_it_is_held_down_too(tmp_path: Path) -> None:
+    silent = SERVES.replace('print("ready", server.server_port, flush=True)', "")
+    async with Supervisor(logs=tmp_path, patience=Patience(crashes=0)) as supervisor:
+        replica = await supervisor.add(spec(ScriptedEngine(silent, SERVES)))
+        with anyio.fail_after(20):
+            while replica.pid is None:  # noqa: ASYNC110 - no event tells it
+                await anyio.sleep(0.01)
+        with supervisor.held_down("scripted"), anyio.fail_after(20):
+            while replica.reason != "held down":
+                await supervisor.changed.wait()
+        await replica.wait_ready(20)
