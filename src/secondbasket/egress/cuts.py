@@ -54,7 +54,12 @@ class Cut(msgspec.Struct, frozen=True):
 
     def severs(self, facts: UpstreamFacts) -> bool:
         """Whether it takes this upstream away; capitals make no difference."""
-        return _READ[self.kind](facts).casefold() == self.name.casefold()
+        return name_of(self.kind, facts).casefold() == self.name.casefold()
+
+
+def name_of(kind: CutKind, facts: UpstreamFacts) -> str:
+    """What an upstream can be cut by, for one kind; empty where that is not known."""
+    return _READ[kind](facts)
 
 
 class _Inflicted:
