@@ -35,6 +35,9 @@ from secondbasket.ledger.notary import Notary
 from secondbasket.ledger.signing_key import SigningKey
 from secondbasket.maas.baskets import BasketPlan, Baskets
 from secondbasket.maas.budgets import Budgets
+from secondbasket.maas.drills.drill import Ground
+from secondbasket.maas.drills.drills import Drills
+from secondbasket.maas.drills.shelf import Shelf
 from secondbasket.maas.explainer import Explainer
 from secondbasket.maas.gateway import Gateway
 from secondbasket.maas.guard import Guard
@@ -73,6 +76,7 @@ from secondbasket.stores.peppers import Peppers
 
 _LOCAL_KEY_NAME = "local"
 _LAST_PUSH_SECONDS = 5.0
+_COMING_UP = frozenset(("starting", "restarting"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,7 @@ class Stack:
     ledger: Ledger
     notary: Notary
     head_push: HeadPush
+    drills: Drills
     keys: Keys
     pepper_care: PepperCare
     sessions: Sessions
@@ -204,13 +209,12 @@ async def open_stack(
         follow = _outside_baskets(baskets, door, environment)
         follow(settings)()
         reload.add(follow)
-        health = Health(
-            HealthRules(
-                failures_to_open=settings.health.failures_to_open,
-                open_seconds=settings.health.open_seconds,
-                longest_open_seconds=settings.health.longest_open_seconds,
-            )
+        health_rules = HealthRules(
+            failures_to_open=settings.health.failures_to_open,
+            open_seconds=settings.health.open_seconds,
+            longest_open_seconds=settings.health.longest_open_seconds,
         )
+        health = Health(health_rules)
         supervisor = await closing.enter_async_context(
             Supervisor(
                 logs=home.logs, patience=Patience(start=settings.engine.start_timeout_seconds)
@@ -254,10 +258,53 @@ async def open_stack(
         )
         reload.add(_policy_of(guard, detectors))
 
-        def record(receipt: Receipt) -> None:
+        def record_canary(receipt: Receipt) -> None:
             ledger.record(receipt)
             metrics.observe(receipt)
 
+        def record(receipt: Receipt) -> None:
+            record_canary(receipt)
+            drills.hear(receipt)
+
+        def open_gateway(
+            health: Health, router: Router, record: Callable[[Receipt], None], *, canary: bool
+        ) -> Gateway:
+            return Gateway(
+                baskets=baskets,
+                budgets=budgets,
+                in_flight=in_flight,
+                record=record,
+                health=health,
+                router=router,
+                classify=guard.classify,
+                forbidden=guard.forbids,
+                held_back=guard.held_back,
+                currency=currency,
+                canary=canary,
+            )
+
+        def canary_gateway() -> Gateway:
+            fresh = Health(health_rules)
+            return open_gateway(fresh, Router(fresh), record_canary, canary=True)
+
+        drills = Drills(
+            Ground(
+                baskets=baskets,
+                cuts=cuts,
+                hold_down=supervisor.held_down,
+                gateway=canary_gateway,
+                forbidden=guard.forbids,
+                score=_not_measured,
+                currency=currency,
+                version=__version__,
+                loading=lambda: bool(_COMING_UP & local_models.states().keys()),
+                patience=settings.engine.start_timeout_seconds,
+            ),
+            shelf=Shelf(home.drills, keep=settings.drill.reports),
+            ledger=ledger,
+            sign=notary.sign,
+            basket=settings.models.default_chat,
+        )
         stack = Stack(
             settings=settings,
             home=home,
@@ -265,6 +312,7 @@ async def open_stack(
             ledger=ledger,
             notary=notary,
             head_push=head_push,
+            drills=drills,
             keys=keys,
             pepper_care=pepper_care,
             sessions=Sessions(database, keys, peppers=peppers),
@@ -277,18 +325,7 @@ async def open_stack(
             standings=Standings(baskets, health, router),
             guard=guard,
             explainer=Explainer(baskets, guard, router, health),
-            gateway=Gateway(
-                baskets=baskets,
-                budgets=budgets,
-                in_flight=in_flight,
-                record=record,
-                health=health,
-                router=router,
-                classify=guard.classify,
-                forbidden=guard.forbids,
-                held_back=guard.held_back,
-                currency=currency,
-            ),
+            gateway=open_gateway(health, router, record, canary=False),
             metrics=metrics,
             supervisor=supervisor,
             local_models=local_models,
@@ -313,6 +350,7 @@ async def open_stack(
         if engines:  # a command that is over in a moment leaves signing to the server
             background.start_soon(notary.run, settings.ledger.head_seconds)
             background.start_soon(head_push.run)
+        await background.start(drills.run)
         prober = Prober(baskets, health, idle_seconds=settings.health.probe_seconds)
         background.start_soon(prober.run)
         if engines:
@@ -324,6 +362,7 @@ async def open_stack(
                 ]
             )
         yield stack
+        drills.stop()
         await stack.drain()
         await supervisor.stop(settings.engine.drain_seconds)
         if engines:
@@ -376,6 +415,10 @@ def _policy_of(guard: Guard, detectors: Mapping[str, Detector]) -> Prepare:
         return lambda: guard.follow(policy, projects)
 
     return prepare
+
+
+def _not_measured(_basket: str, _upstream: str) -> float | None:
+    return None
 
 
 def _destinations(settings: Settings) -> DestinationRules:

@@ -40,7 +40,7 @@ from secondbasket.server.serve import Listener
 from secondbasket.stores.database import Database
 from secondbasket.stores.home import Home
 from secondbasket.stores.peppers import Peppers
-from tests.gateways import open_gateway
+from tests.gateways import open_drills, open_gateway
 from tests.scripted_upstream import Exchange, delta, finish, scripted_upstream, usage
 
 MIB = 1024**2
@@ -270,6 +270,7 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         baskets=baskets,
         standings=Standings(baskets, health, Router(health)).of,
         findings=Independence(baskets, nothing_to_prove).findings,
+        drills=open_drills(folder / "drills", baskets=baskets, budgets=budgets, ledger=ledger),
         models=models,
         chips=chips,
         currency="USD",

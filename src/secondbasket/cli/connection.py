@@ -6,8 +6,8 @@ long as it lasts. So there is one road, and every command does what the server
 would do.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Never, TypeVar
 
 import aiohttp
@@ -62,15 +62,23 @@ class Connection:
         **query: str | None,
     ) -> Step:
         """The last line of a long answer; `report` is told of those before it."""
-        async with self._request("POST", path, body=body, query=query) as response:
-            async for line in _lines(response):
-                step = msgspec.json.decode(line, type=Step)
+        async with aclosing(self.follow(path, body, **query)) as steps:
+            async for step in steps:
                 if step.progress is None:
-                    if step.error is not None:
-                        raise Refused(step.error)
                     return step
                 report(step.progress)
         raise UpstreamBroken("The server ended in the middle of its answer.")
+
+    async def follow(
+        self, path: str, body: object = None, **query: str | None
+    ) -> AsyncGenerator[Step, None]:
+        """Every line of a long answer as it comes; close it early to call the work off."""
+        async with self._request("POST", path, body=body, query=query) as response:
+            async for line in _lines(response):
+                step = msgspec.json.decode(line, type=Step)
+                if step.error is not None:
+                    raise Refused(step.error)
+                yield step
 
     async def status(self) -> Status:
         return await self.get("status", Status)

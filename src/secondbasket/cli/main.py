@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Operate": {
         "explain": "Say who may answer a request and who would, without sending it.",
         "lint": "Say what the upstreams of a basket share, and what would break it.",
+        "drill": "Take a law, vendor or engine away, and see what still answers.",
         "status": "Show what is running: baskets, upstreams, engines, memory.",
         "reload": "Have the running server read basket.toml again.",
         "settings": "Show every setting, its value, and where that came from.",

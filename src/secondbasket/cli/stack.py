@@ -72,6 +72,7 @@ async def run_stack(
                     try:
                         yield stack, address
                     finally:
+                        stack.drills.stop()  # else whoever follows it keeps the doors from closing
                         for each in doors:
                             each.stop()
         except BaseExceptionGroup as group:

@@ -231,6 +231,15 @@ class LedgerSettings(Section):
         return urls
 
 
+class DrillSettings(Section):
+    """What is kept of drills."""
+
+    reports: Count = Field(
+        default=500,
+        description="Reports that are kept, the newest; the ledger tells of older ones still.",
+    )
+
+
 class DatabaseSettings(Section):
     """Where keys, receipts and sums are kept."""
 
@@ -427,6 +436,7 @@ class Settings(Section):
     engine: EngineSettings = Field(default_factory=EngineSettings)
     prices: PriceSettings = Field(default_factory=PriceSettings)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    drill: DrillSettings = Field(default_factory=DrillSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     egress: EgressSettings = Field(default_factory=EgressSettings)
     log: LogSettings = Field(default_factory=LogSettings)

@@ -37,6 +37,7 @@ _KINDS = (
     r"secrets/[A-Za-z0-9_-][A-Za-z0-9._-]*",
     r"journal/[A-Za-z0-9_-][A-Za-z0-9._-]*",
     r"secondbasket\.db",
+    r"drills/drill_[a-z0-9]+\.(json|html)",
     r"models/manifests/[a-z0-9][a-z0-9._-]*\.json",
     rf"{_BLOBS}[0-9a-f]{{64}}",
 )
@@ -50,6 +51,7 @@ _REPLACED = (
     _DATABASE,
     f"{_DATABASE}-wal",
     f"{_DATABASE}-shm",
+    "drills",
     "models/manifests",
 )
 
@@ -103,6 +105,8 @@ def _contents_of(home: Home, *, database: bool, models: bool) -> Iterator[tuple[
     if home.settings_file.is_file():
         yield from _open(home, [home.settings_file])
     yield from _open(home, home.secrets.iterdir())
+    # A report is there before the ledger tells of it: whoever has it has that entry too.
+    yield from _open(home, home.drills.glob("*"))
     yield from _open(home, home.journal.iterdir())
     if database and home.database_file.is_file():
         with _copy_of(home.database_file, home.backups) as copy, copy.open("rb") as file:

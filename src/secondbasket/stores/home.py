@@ -10,6 +10,7 @@
       secondbasket.db    keys, receipts, sums (unless PostgreSQL is configured)
       journal/           receipts on their way into the database
       models/            blobs, manifests, partial
+      drills/            signed reports of drills, and their pages
       logs/  backups/
 """
 
@@ -46,6 +47,7 @@ class Home:
         self.journal = root / "journal"
         self.models = root / "models"
         self.manifests = self.models / "manifests"
+        self.drills = root / "drills"
         self.logs = root / "logs"
         self.backups = root / "backups"
 
@@ -55,7 +57,10 @@ class Home:
         A folder that was there before and holds something else keeps its mode:
         it may have been named by mistake. Raises SettingsError.
         """
-        folders = (self.run, self.secrets, self.journal, self.models, self.logs, self.backups)
+        folders = (
+            *(self.run, self.secrets, self.journal, self.models),
+            *(self.drills, self.logs, self.backups),
+        )
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._close_to_others()

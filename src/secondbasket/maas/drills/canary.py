@@ -18,10 +18,10 @@ KEY_ID = "drill"
 
 _PLAIN = "Name one colour. Answer with one word."
 # Long enough to be under way when the cut comes.
-_STREAMED = "Write the whole numbers from one to forty in figures, one after the other."
+_STREAMED = "Write the whole numbers from one to thirty in figures, one after the other."
 _TEXT = "Do not put all your eggs in one basket."
 _PLAIN_TOKENS = 8
-_STREAMED_TOKENS = 48
+_STREAMED_TOKENS = 32
 _MOST_IN_FLIGHT = 64
 _FIRST_MOMENT = "2026-01-01T00:00:00.000Z"
 

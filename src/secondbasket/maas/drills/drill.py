@@ -168,11 +168,11 @@ class Drill:
         await canaries.send(self._plan.rate, self._plan.seconds, started=self._started)
 
     def _add(self, request: Observed) -> None:
-        since, until = self._tally.cut or (float("inf"), 0.0)
+        # From the cut on: a breaker that it opened outlasts it.
+        met = self._tally.cut is not None and request.ended >= self._tally.cut[0]
         if (
             request.ending == "failed"
-            and request.ended >= since
-            and request.began < until
+            and met
             and self._scene.refused_without(self._basket, self._data_class)
         ):
             # Who is left may not see such data: that is policy at work, not a failure.

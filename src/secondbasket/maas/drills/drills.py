@@ -1,7 +1,7 @@
 """All drills of this process: one at a time, followed by whoever likes, kept and on the books."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -13,6 +13,7 @@ from secondbasket.core.drill import DrillMoment, DrillOutcome, DrillPlan, DrillR
 from secondbasket.core.ids import new_id
 from secondbasket.core.receipt import Receipt
 from secondbasket.errors import BasketError, Conflict, NotFound, StoreError
+from secondbasket.ledger.audit import REPORT
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.ledger.signing import document_digest
 from secondbasket.maas.drills.drill import Drill, Ground
@@ -21,11 +22,10 @@ from secondbasket.maas.drills.report import Papers
 from secondbasket.maas.drills.shelf import Shelf
 
 KIND = "drill"
-DOCUMENT = "secondbasket.drill_report"
 
 log = logging.getLogger(__name__)
 
-Sign = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+Sign = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Signs a document of a kind. Raises StoreError."""
 
 
@@ -179,7 +179,8 @@ class Drills:
             running.end()
 
     async def _keep(self, running: Running, report: DrillReport) -> None:
-        document = self._sign(DOCUMENT, msgspec.to_builtins(report))
+        plain = msgspec.json.decode(msgspec.json.encode(report))
+        document = await self._sign(REPORT, plain)
         page = make_page(report, document)
         await anyio.to_thread.run_sync(self._shelf.put, report.id, document, page)
         outcome: DrillOutcome = "passed" if report.passed else "failed"

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from secondbasket.core.model import ModelRecord
-from secondbasket.core.ports import Report
+from secondbasket.core.ports import PullProgress, Report
 from secondbasket.server.admin.door import read, route
 from secondbasket.server.admin.ports import AdminPorts
 from secondbasket.server.admin.progress import Steps
@@ -42,7 +42,7 @@ def model_routes(ports: AdminPorts) -> list[BaseRoute]:
             )
             return Step(model=record)
 
-        return Steps(work)
+        return Steps(work, step=_step)
 
     async def verify(request: Request) -> Response:
         name = request.query_params.get("name")
@@ -52,7 +52,7 @@ def model_routes(ports: AdminPorts) -> list[BaseRoute]:
             broken = await ports.models.verify(records, report)
             return Step(verified=Verified(tuple(each.name for each in records), tuple(broken)))
 
-        return Steps(work)
+        return Steps(work, step=_step)
 
     return [
         route("GET", "/admin/models", listing),
@@ -62,3 +62,7 @@ def model_routes(ports: AdminPorts) -> list[BaseRoute]:
         route("POST", "/admin/pull", pull),
         route("POST", "/admin/verify", verify),
     ]
+
+
+def _step(progress: PullProgress) -> Step:
+    return Step(progress=progress)

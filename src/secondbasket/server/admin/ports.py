@@ -8,6 +8,7 @@ from secondbasket.core.head import PushState
 from secondbasket.core.reloaded import Reloaded
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.ledger.notary import Notary
+from secondbasket.maas.drills.drills import Drills
 from secondbasket.maas.explainer import Explainer
 from secondbasket.maas.independence import Findings
 from secondbasket.maas.keys import Keys
@@ -28,6 +29,7 @@ class AdminPorts:
     tell_egress: Callable[[], None]
     notary: Notary
     push_heads: Callable[[], Awaitable[tuple[PushState, ...]]]
+    drills: Drills
     models: ModelDesk
     chips: Callable[[bool], Awaitable[Sequence[Chip]]]
     status: Callable[[], Status]

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from secondbasket.server.admin.account import account_routes
 from secondbasket.server.admin.baskets import basket_routes
+from secondbasket.server.admin.drills import drill_routes
 from secondbasket.server.admin.explain import explain_routes
 from secondbasket.server.admin.keys import key_routes
 from secondbasket.server.admin.ledger import ledger_routes
@@ -19,6 +20,7 @@ def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
         *model_routes(ports),
         *key_routes(ports),
         *account_routes(ports),
+        *drill_routes(ports),
         *basket_routes(ports),
         *explain_routes(ports),
         *ledger_routes(ports),

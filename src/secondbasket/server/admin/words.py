@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from secondbasket.core.data_class import DataClass
+from secondbasket.core.drill import DrillMoment
 from secondbasket.core.head import LedgerStatus, PushState
 from secondbasket.core.key import Key, Role
 from secondbasket.core.model import BrokenFile, ModelRecord, ModelTask
@@ -94,11 +95,16 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a long answer: progress, progress, …, then what came of it or why not."""
+    """One line of a long answer: progress, progress, …, then what came of it or why not.
+
+    `drill` is the progress of a drill, `report` the signed document that it ends with.
+    """
 
     progress: PullProgress | None = None
     model: ModelRecord | None = None
     verified: Verified | None = None
+    drill: DrillMoment | None = None
+    report: dict[str, Any] | None = None
     error: Failure | None = None
 
 

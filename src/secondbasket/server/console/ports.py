@@ -11,6 +11,7 @@ from secondbasket.core.replica import ReplicaStatus
 from secondbasket.core.standing import Standing
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.baskets import Basket, Baskets
+from secondbasket.maas.drills.drills import Drills
 from secondbasket.maas.gateway import Gateway
 from secondbasket.maas.independence import Findings
 from secondbasket.maas.keys import Keys
@@ -40,6 +41,7 @@ class ConsolePorts:
     baskets: Baskets
     standings: Callable[[Basket], Sequence[Standing]]
     findings: Callable[[], Findings]
+    drills: Drills
     models: Callable[[], Awaitable[Sequence[ModelView]]]
     chips: Callable[[], Awaitable[Sequence[Chip]]]
     currency: str
