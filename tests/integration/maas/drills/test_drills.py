@@ -104,7 +104,7 @@ async def test_nobody_left_is_not_passed_and_says_what_would_stop(
     database: Database, tmp_path: Path
 ) -> None:
     async with house(tmp_path, database) as home:
-        plan = DrillPlan(cuts=("law:us", "vendor:vendor EU"), seconds=1, rate=20)
+        plan = DrillPlan(cuts=("law:us", "vendor:vendor EU"), seconds=4, rate=10)
         report = decoded(await run(home.drills, plan))
         assert not report.passed
         assert 0 < report.answered_percent < 100
