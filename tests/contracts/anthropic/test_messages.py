@@ -196,6 +196,15 @@ def test_errors_are_of_the_wire(
         assert answer.json()["error"]["type"] == kind
 
 
+def test_a_class_of_data_is_said_here_as_elsewhere(server: Running, http: httpx2.Client) -> None:
+    answer = http.post("messages", json=ASK, headers={"x-basket-data-class": "confidential"})
+    receipt = server.basket("receipt", answer.json()["id"])
+    assert receipt["data_class"] == "confidential"
+    refused = http.post("messages", json=ASK, headers={"x-basket-data-class": "sekret"})
+    assert refused.status_code == 400
+    check("error", refused.json())
+
+
 def test_other_methods_are_refused(http: httpx2.Client) -> None:
     answer = http.get("messages")
     assert answer.status_code == 405
