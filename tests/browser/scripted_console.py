@@ -20,11 +20,14 @@ from secondbasket.core.money import Price
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Receipt
 from secondbasket.core.replica import ReplicaStatus
+from secondbasket.egress.cuts import Cuts
 from secondbasket.egress.loopback import loopback_session
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
+from secondbasket.ledger.signing import Signer
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.budgets import Budgets
+from secondbasket.maas.drills.drills import Drills
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.independence import Independence
@@ -211,6 +214,8 @@ class Console:
     model: ScriptedModel
     spare: ScriptedModel
     health: Health
+    drills: Drills
+    signer: Signer
     admin: tuple[Key, str]
     recorded: asyncio.Event = field(default_factory=asyncio.Event)
     models: Sequence[ModelView] = (SERVING,)
@@ -232,6 +237,17 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
     keys.on_revoked(in_flight.revoke)
     baskets = Baskets()
     health = Health()
+    cuts = Cuts()
+    signer = Signer.new()
+    drills = open_drills(
+        folder / "drills",
+        baskets=baskets,
+        budgets=budgets,
+        ledger=ledger,
+        cuts=cuts,
+        signer=signer,
+        basket=PAIR,
+    )
     listening = listen_tcp("127.0.0.1", 0)
     console = Console(
         url=f"http://127.0.0.1:{listening.getsockname()[1]}/console",
@@ -241,6 +257,8 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         model=ScriptedModel(),
         spare=ScriptedModel(),
         health=health,
+        drills=drills,
+        signer=signer,
         admin=await keys.create(by=None, name="Ada at the office", role="admin"),
     )
 
@@ -270,7 +288,7 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         baskets=baskets,
         standings=Standings(baskets, health, Router(health)).of,
         findings=Independence(baskets, nothing_to_prove).findings,
-        drills=open_drills(folder / "drills", baskets=baskets, budgets=budgets, ledger=ledger),
+        drills=drills,
         models=models,
         chips=chips,
         currency="USD",
@@ -282,21 +300,25 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
     async with (
         scripted_upstream(answer) as upstream,
         scripted_upstream(answer_too) as other,
-        loopback_session() as session,
+        loopback_session(FACTS, cuts) as session,
+        loopback_session(SPARE_FACTS, cuts) as other_session,
         anyio.create_task_group() as group,
+        anyio.create_task_group() as drilling,
     ):
         first = OpenAIUpstream(
             FACTS, session, base_url=upstream.base_url, api_key=None, connect_seconds=5
         )
         second = OpenAIUpstream(
-            SPARE_FACTS, session, base_url=other.base_url, api_key=None, connect_seconds=5
+            SPARE_FACTS, other_session, base_url=other.base_url, api_key=None, connect_seconds=5
         )
         baskets.put(Basket(MODEL, "chat", (first,)))
         baskets.put(Basket(PAIR, "chat", (first, second)))
         group.start_soon(listener.run)
+        drilling.start_soon(drills.run)
         try:
             yield console
         finally:
+            drilling.cancel_scope.cancel()
             listener.stop()
     await ledger.close()
     database.close()

@@ -11,10 +11,14 @@ pytestmark = pytest.mark.anyio
 
 
 async def ask(page: Page, basket: str) -> None:
+    await send(page, basket)
+    await expect(page.locator("details.receipt")).to_be_visible()
+
+
+async def send(page: Page, basket: str) -> None:
     await page.get_by_label("Model").select_option(basket)
     await page.get_by_role("textbox", name="Message").fill("Name the capital of France.")
     await page.keyboard.press("Enter")
-    await expect(page.locator("details.receipt")).to_be_visible()
 
 
 async def test_a_continued_answer_says_so_and_shows_each_hop(
@@ -22,9 +26,13 @@ async def test_a_continued_answer_says_so_and_shows_each_hop(
 ) -> None:
     console.model = ScriptedModel(pieces=("The capital of ", "France "), breaks=True)
     console.spare = ScriptedModel(pieces=("is **Paris**", "."))
-    await ask(signed_in, PAIR)
+    console.spare.released.clear()
+    await send(signed_in, PAIR)
     answer = signed_in.locator("article.answered")
     await expect(answer.locator(".prose")).to_have_text("The capital of France is Paris.")
+    await expect(answer.locator(".story")).to_have_text("Now spare answers.")
+    await expect(signed_in.locator("#progress")).to_have_text("Now spare answers.")
+    console.spare.released.set()
     await expect(answer.locator(".problem")).to_have_count(0)
     story = "continued on spare after scripted broke off"
     await expect(answer.locator(".story")).to_have_text(story)

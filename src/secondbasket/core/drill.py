@@ -34,7 +34,7 @@ class DrillMoment(msgspec.Struct, frozen=True, kw_only=True):
     """How far a drill has come. `at` is seconds since its first request, of `seconds` planned.
 
     `answered_by` counts answers by upstream so far; `switch_ms` is the last
-    switch time that was seen.
+    switch time that was seen, the others are over all of them.
     """
 
     drill: str
@@ -47,6 +47,10 @@ class DrillMoment(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     answered_by: Mapping[str, int] = {}
     switch_ms: float | None = None
+    switch_ms_p50: float | None = None
+    switch_ms_p95: float | None = None
+    streams_continued: int = 0
+    streams_broken: int = 0
 
 
 class UpstreamPart(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,6 +59,10 @@ class Tally:
             failed=self.ended("failed"),
             answered_by=dict(self.answered_by()),
             switch_ms=round(switched[-1], 1) if switched else None,
+            switch_ms_p50=percentile(switched, 0.5),
+            switch_ms_p95=percentile(switched, 0.95),
+            streams_continued=sum(each.continued for each in self.requests),
+            streams_broken=sum(each.broken for each in self.requests),
         )
 
     def timeline(self) -> tuple[Second, ...]:

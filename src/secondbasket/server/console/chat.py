@@ -39,8 +39,8 @@ class _Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnswerStream(Response):
-    """An answer as lines of JSON: its id, text and reasoning as they come, then an error
-    where it broke off, and the receipt.
+    """An answer as lines of JSON: its id, text and reasoning as they come, who goes on with
+    it where another one has to, then an error where it broke off, and the receipt.
 
     The answer is cancelled when its reader goes away or takes nothing for `stall_seconds`.
     """
@@ -62,7 +62,11 @@ class AnswerStream(Response):
         try:
             async with self._answer as answer:
                 await self._write(send, {"id": answer.account.request_id})
+                hops = 1
                 async for chunk in answer:
+                    if len(answer.account.attempts) > hops:
+                        hops = len(answer.account.attempts)
+                        await self._write(send, {"hop": answer.account.facts.name})
                     for piece in _pieces(chunk):
                         await self._write(send, piece)
         except BasketError as error:

@@ -16,9 +16,11 @@ from secondbasket.errors import BasketError, InvalidRequest, NotFound
 from secondbasket.server.console.baskets import basket_routes
 from secondbasket.server.console.chat import chat_routes
 from secondbasket.server.console.desk import Desk
+from secondbasket.server.console.drill_pages import drill_routes
 from secondbasket.server.console.keys import key_routes
 from secondbasket.server.console.login import login_routes
 from secondbasket.server.console.machine import machine_routes
+from secondbasket.server.console.plug import plug_routes
 from secondbasket.server.console.ports import ConsolePorts
 from secondbasket.server.console.security import LimitedBody, SameOrigin, SecurityHeaders
 from secondbasket.server.console.usage import usage_routes
@@ -58,6 +60,8 @@ def console_routes(ports: ConsolePorts) -> list[BaseRoute]:
                 *basket_routes(desk),
                 *machine_routes(desk),
                 *usage_routes(desk),
+                *plug_routes(desk),
+                *drill_routes(desk),
                 *key_routes(desk),
                 Mount("/static", _Static(directory=_STATIC)),
             ],

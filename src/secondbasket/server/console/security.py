@@ -15,6 +15,7 @@ LOGIN_COOKIE = "basket_login"
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
 
+_MOST_FIELDS = 200
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 HEADERS = {
@@ -33,7 +34,7 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware: HEADERS on every response, and no caching unless a route says otherwise."""
+    """ASGI middleware: HEADERS and no caching on every response, unless a route says otherwise."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,7 +43,8 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
@@ -115,9 +117,13 @@ async def require_token(request: Request, expected: str) -> None:
 
 async def form_text(request: Request, field: str) -> str:
     """One text field of the submitted form, '' where it is absent."""
-    form = await request.form(max_fields=20, max_files=0)
-    value = form.get(field)
-    return value if isinstance(value, str) else ""
+    return next(iter(await form_texts(request, field)), "")
+
+
+async def form_texts(request: Request, field: str) -> tuple[str, ...]:
+    """Every text that the submitted form has for one field."""
+    form = await request.form(max_fields=_MOST_FIELDS, max_files=0)
+    return tuple(value for value in form.getlist(field) if isinstance(value, str))
 
 
 def set_cookie(request: Request, response: Response, name: str, value: str) -> None:

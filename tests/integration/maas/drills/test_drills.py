@@ -156,6 +156,29 @@ async def ask(home: House, *, stream: bool = False) -> str:
     return answer.finished.upstream
 
 
+async def test_its_last_moment_says_what_its_report_says(
+    database: Database, tmp_path: Path
+) -> None:
+    async with house(tmp_path, database) as home:
+        running = home.drills.start(CUT_US)
+        async for _ in running.follow():
+            pass
+        moment, report = running.moments[-1], decoded(running.result())
+        assert moment.phase == "done"
+        assert moment.switch_ms_p95 is not None
+        for field in (
+            "requests",
+            "answered",
+            "failed",
+            "refused_by_policy",
+            "switch_ms_p50",
+            "switch_ms_p95",
+            "streams_continued",
+            "streams_broken",
+        ):
+            assert getattr(moment, field) == getattr(report, field), field
+
+
 async def test_others_notice_nothing_of_a_drill_on_canary_traffic(
     database: Database, tmp_path: Path
 ) -> None:

@@ -100,6 +100,10 @@ function start() {
         turn.reasoning += line.reasoning ?? "";
         follow(() => view.add(line));
       }
+      if (line.hop) {
+        view.hop(line.hop);
+        progress.textContent = `Now ${line.hop} answers.`;
+      }
       if (line.error) turn.error = withRemedy(line.error);
       if (line.receipt) turn.receipt = line.receipt;
       if (line.finish === "length") turn.error = TOO_LONG;

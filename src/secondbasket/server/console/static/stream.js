@@ -1,24 +1,28 @@
-// A chat answer as it comes: one JSON document a line.
+// What the server tells while it goes on: one JSON document a line.
 
 /** Yields what the server sends for `ask`; ends early, without an error, when `signal` aborts. */
 export async function* answer(url, token, ask, signal) {
-  const response = await fetch(url, {
+  yield* lines(url, {
     method: "POST",
-    headers: {
-      "Content-Type": "application/json",
-      Accept: "application/x-ndjson",
-      "X-CSRF-Token": token,
-    },
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": token },
     body: JSON.stringify(ask),
     signal,
+  });
+}
+
+/** Yields every line of what `url` answers. */
+export async function* lines(url, { headers = {}, ...request } = {}) {
+  const response = await fetch(url, {
+    ...request,
+    headers: { Accept: "application/x-ndjson", ...headers },
   });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) break;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    for (const line of lines) yield JSON.parse(line);
+    const whole = (rest + value).split("\n");
+    rest = whole.pop();
+    for (const line of whole) yield JSON.parse(line);
   }
 }

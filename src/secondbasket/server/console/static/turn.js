@@ -1,6 +1,6 @@
 // One turn of the conversation on the page: a question, or an answer with its receipt.
 
-import { element } from "./dom.js";
+import { element, problem } from "./dom.js";
 import { blocks } from "./markdown.js";
 
 export function question(text) {
@@ -62,22 +62,22 @@ export class AnswerView {
     this.#drawn = found.map(([source]) => source);
   }
 
+  /** Another upstream had to take over: said until the end tells all of it. */
+  hop(name) {
+    this.foot.replaceChildren(element("p", { class: "story" }, `Now ${name} answers.`));
+  }
+
   /** `turn` is what history keeps of an answer: text, and receipt, error or stopped where there is one. */
   end({ receipt, error, stopped }) {
     this.#draw();
     if (!this.#text) this.body.replaceChildren();
     this.node.setAttribute("aria-busy", "false");
+    this.foot.replaceChildren();
     if (stopped) this.foot.append(element("p", { class: "muted" }, "You stopped this answer."));
     if (error) this.foot.append(problem(error));
     if (receipt?.story) this.foot.append(element("p", { class: "story" }, receipt.story));
     if (receipt) this.foot.append(receiptView(receipt));
   }
-}
-
-function problem({ message, hint }) {
-  const words = [element("p", {}, element("strong", {}, message))];
-  if (hint) words.push(element("p", {}, hint));
-  return element("div", { class: "problem" }, ...words);
 }
 
 /** A receipt with its rows, or, of an answer that was stopped, the way to it. */

@@ -1,1 +1,0 @@
-"""The Messages door: what Anthropic's SDKs speak."""
