@@ -35,6 +35,11 @@ CALLS: list[tuple[str, str, Any]] = [
     ),
     ("POST", "/v1/completions", {"model": CHAT, "prompt": "a"}),
     ("POST", "/v1/embeddings", {"model": EMBEDDING, "input": "a"}),
+    (
+        "POST",
+        "/v1/messages",
+        {"model": CHAT, "max_tokens": 4, "messages": [{"role": "user", "content": "a"}]},
+    ),
     ("GET", "/v1/models", None),
     ("GET", f"/v1/models/{CHAT}", None),
     ("GET", "/v1/receipts/req_1", None),
@@ -238,7 +243,8 @@ def test_6_no_spelling_of_a_path_needs_no_key(server: Running, target: str) -> N
     assert b"smollm2" not in answer.body
 
 
-# 9 (as far as there are keys): no second way to present one.
+# 9: a route reads a key from the headers of its own wire; /v1/messages alone knows `x-api-key`,
+# and there a key has the rights it has anywhere (tests/contracts/anthropic).
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from secondbasket.core.head import LedgerStatus
 from secondbasket.server.admin.ports import AdminPorts
 from secondbasket.server.admin.routes import admin_routes
 from secondbasket.server.admin.words import BasketStatus, Status
+from secondbasket.server.anthropic.ports import AnthropicPorts
+from secondbasket.server.anthropic.routes import anthropic_routes
 from secondbasket.server.console.ports import ConsolePorts, ModelView
 from secondbasket.server.console.routes import console_routes
 from secondbasket.server.health import health_routes
@@ -29,10 +31,11 @@ from secondbasket.server.openai.routes import openai_routes
 
 
 def public_app(stack: Stack) -> ASGIApp:
-    """What listens on TCP: the OpenAI door, the console, health and metrics."""
+    """What listens on TCP: the OpenAI and the Messages door, the console, health and metrics."""
     settings = stack.settings.server
     routes = [
         *openai_routes(_openai_ports(stack)),
+        *anthropic_routes(_anthropic_ports(stack)),
         *health_routes(
             waiting_for=stack.waiting_for,
             exposition=stack.metrics.exposition,
@@ -57,6 +60,17 @@ def admin_app(stack: Stack, *, address: str, stop: Callable[[], None]) -> ASGIAp
 
 async def _to_console(_request: Request) -> Response:
     return RedirectResponse("/console/")
+
+
+def _anthropic_ports(stack: Stack) -> AnthropicPorts:
+    settings = stack.settings.server
+    return AnthropicPorts(
+        verify=stack.keys.verify,
+        gateway=stack.gateway,
+        refused=stack.metrics.refused,
+        max_body_bytes=settings.max_body_bytes,
+        stall_seconds=settings.client_stall_seconds,
+    )
 
 
 def _openai_ports(stack: Stack) -> OpenAIPorts:

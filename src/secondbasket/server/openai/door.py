@@ -1,94 +1,32 @@
-"""What every route of this door does: find the key, answer errors in the wire's own form."""
+"""The routes of this door: a bearer key, and the OpenAI wire's errors."""
 
-import logging
-from abc import ABC, abstractmethod
+from starlette.types import Receive, Scope, Send
 
-from starlette.types import Message, Receive, Scope, Send
-
-from secondbasket.core.ids import new_id
-from secondbasket.core.key import Key
-from secondbasket.errors import AuthenticationFailed, BasketError, MethodNotAllowed, NotFound
-from secondbasket.server.asgi import JSON, ClientGone, bearer, reply
+from secondbasket.errors import BasketError, NotFound
+from secondbasket.server.asgi import bearer, reply
 from secondbasket.server.openai.ports import OpenAIPorts
+from secondbasket.server.wire_route import Exchange, WireRoute
 from secondbasket.wires.openai.errors import encode_error
 from secondbasket.wires.sse import encode_event
 
-log = logging.getLogger(__name__)
+__all__ = ["Exchange", "NotServed", "OpenAIRoute"]
 
 
-class Exchange:
-    """One request and its response, as ASGI hands them over."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.begun = False
-        self._send = send
-
-    async def send(self, message: Message) -> None:
-        self.begun = True
-        await self._send(message)
-
-
-class OpenAIRoute(ABC):
-    """One route as an ASGI application. Authorised here, by the route that was matched."""
-
-    method = "POST"
+class OpenAIRoute(WireRoute):
+    """One route of the OpenAI wire."""
 
     def __init__(self, ports: OpenAIPorts) -> None:
+        super().__init__(ports)
         self.ports = ports
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
-        try:
-            if scope["method"] != self.method:
-                raise MethodNotAllowed(
-                    f"{scope['path']} is for {self.method}.", hint=f"Send it as {self.method}."
-                )
-            await self.answer(self._caller(scope), exchange)
-        except ClientGone:
-            return
-        except BasketError as error:
-            await self._fail(error, exchange)
-        except Exception:
-            # The edge of this call: a number for the caller, the rest for the log.
-            reference = new_id("err")
-            log.exception("unexpected error %s", reference)
-            await self._fail(
-                BasketError(
-                    f"Something went wrong here; the log knows it as {reference}.",
-                    hint="Try again; if it stays, tell your operator this number.",
-                ),
-                exchange,
-            )
+    def presented(self, scope: Scope) -> str | None:
+        return bearer(scope)
 
-    @abstractmethod
-    async def answer(self, key: Key, exchange: Exchange) -> None:
-        """Answer an authenticated call. A BasketError raised here becomes the wire's error."""
+    def encode_error(self, error: BasketError) -> bytes:
+        return encode_error(error)
 
-    def _caller(self, scope: Scope) -> Key:
-        presented = bearer(scope)
-        if presented is None:
-            raise AuthenticationFailed(
-                "No API key was given.",
-                hint="Send 'Authorization: Bearer KEY'; `basket key create --name NAME` makes one.",
-            )
-        return self.ports.verify(presented)
-
-    async def _fail(self, error: BasketError, exchange: Exchange) -> None:
-        self.ports.refused(error.code)
-        body = encode_error(error)
-        if not exchange.begun:
-            headers = [JSON]
-            if error.status == 401:
-                headers.append((b"www-authenticate", b"Bearer"))
-            await reply(exchange.send, error.status, body, headers)
-            return
-        # In mid-stream: say so and do not end cleanly. No [DONE] and no last block: the server
-        # closes the connection under a response that is not complete.
-        await exchange.send(
-            {"type": "http.response.body", "body": encode_event(body), "more_body": True}
-        )
+    def encode_failed_stream(self, body: bytes) -> bytes:
+        return encode_event(body)
 
 
 class NotServed:

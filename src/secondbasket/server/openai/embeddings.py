@@ -3,8 +3,8 @@
 from secondbasket.core.key import Key
 from secondbasket.server.asgi import JSON, read_body, reply
 from secondbasket.server.data_class import asked_class
+from secondbasket.server.headers import receipt_headers
 from secondbasket.server.openai.door import Exchange, OpenAIRoute
-from secondbasket.server.openai.headers import receipt_headers
 from secondbasket.wires.openai.embeddings import decode_embedding_request, encode_embedding_answer
 
 

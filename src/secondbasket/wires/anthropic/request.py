@@ -166,13 +166,12 @@ def _turns(messages: Sequence[Message]) -> list[Block]:
 
 def _blocks(message: Message) -> list[Block]:
     if message.role == "tool":
-        return [
-            {
-                "type": "tool_result",
-                "tool_use_id": _identity(message.tool_call_id or ""),
-                "content": _content(message.content),
-            }
-        ]
+        result = {
+            "type": "tool_result",
+            "tool_use_id": _identity(message.tool_call_id or ""),
+            "content": _content(message.content),
+        }
+        return [result | ({"is_error": True} if message.extra.get("is_error") is True else {})]
     return [*_content(message.content), *map(_tool_use, message.tool_calls)]
 
 

@@ -1,0 +1,1 @@
+"""The Messages door: what Anthropic's SDKs speak."""
