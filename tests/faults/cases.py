@@ -45,7 +45,6 @@ def cases() -> list[Case]:
         for kind, wire in _roads(fault)
         for mode in fault.modes
         if not (kind == "embeddings" and mode == "stream")
-        if wire != "anthropic"
     ]
     return [
         Case(number=number, fault=fault, kind=kind, wire=wire, mode=mode)

@@ -56,10 +56,6 @@ QUESTION = ChatRequest(model="b", messages=(Message(role="user", content="hi"),)
 
 
 async def anthropic_answer(exchange: Exchange) -> None:
-    """'Good day', of which one half may have been said already; or a count."""
-    if exchange.path.endswith("/count_tokens"):
-        await exchange.plain({"input_tokens": 21})
-        return
     await exchange.begin_stream()
     for event in (
         {"type": "message_start", "message": {"usage": {"input_tokens": 3, "output_tokens": 1}}},
@@ -162,13 +158,6 @@ async def test_sampling_goes_to_models_that_take_it(model: str, takes: bool) -> 
         request = msgspec.structs.replace(QUESTION, sampling=Sampling(temperature=0.2))
         await ask(upstream, request)
         assert ("temperature" in server.exchanges[0].json()) is takes
-
-
-async def test_the_input_of_a_call_that_was_left_is_counted_by_the_provider() -> None:
-    async with asked() as (upstream, server):
-        assert await upstream.count_input(QUESTION) == 21
-        assert server.exchanges[0].path == "/v1/messages/count_tokens"
-        assert "max_tokens" not in server.exchanges[0].json()
 
 
 async def test_what_it_cannot_be_asked_is_known_before_it_is_asked() -> None:

@@ -1,6 +1,6 @@
 """A request for the rest: the conversation stays, the half-written answer is in it."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondbasket.core.chat import ChatRequest, Message, Sampling, TextPart, ToolCall
@@ -16,6 +16,7 @@ def ask(*messages: Message, max_tokens: int | None = None) -> ChatRequest:
     )
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_prefilled_ends_with_what_was_delivered(delivered: str) -> None:
     asked = continuation.prefilled(ask(QUESTION), delivered)
@@ -23,6 +24,7 @@ def test_prefilled_ends_with_what_was_delivered(delivered: str) -> None:
     assert asked.sampling.seed == 7
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1).filter(str.strip))
 def test_replay_shows_what_was_delivered_and_asks_for_its_last_words(delivered: str) -> None:
     asked = continuation.replay(ask(QUESTION), delivered)

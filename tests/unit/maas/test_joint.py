@@ -1,7 +1,7 @@
 """The seam of a continued answer: no fragment twice, none missing, however the text is cut."""
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from secondbasket.errors import UpstreamBroken
@@ -30,6 +30,7 @@ def joined(delivered: str, continuation: str, cuts: list[int] | None = None) -> 
 cuts = st.lists(st.integers(0, 200), max_size=8)
 
 
+@settings(deadline=None)
 @given(delivered_texts, texts | written, cuts)
 @example("ha ", "ha ha", [1])
 @example("0, 0, 0, 0, 0, ", "0, 0]", [2, 3])
@@ -40,6 +41,7 @@ def test_what_was_asked_for_again_is_taken_out_exactly(
     assert joined(delivered, anchor_of(delivered) + tail + rest, cuts) == rest
 
 
+@settings(deadline=None)
 @given(delivered_texts, texts | written, cuts, st.data())
 def test_an_earlier_start_is_taken_out_as_well(
     delivered: str, rest: str, cuts: list[int], data: st.DataObject
@@ -49,6 +51,7 @@ def test_an_earlier_start_is_taken_out_as_well(
     assert joined(delivered, delivered[start:] + rest, cuts) == rest
 
 
+@settings(deadline=None)
 @given(delivered_texts, texts | written, cuts)
 def test_a_continuation_that_repeats_nothing_is_left_alone(
     delivered: str, rest: str, cuts: list[int]
@@ -61,6 +64,7 @@ def test_a_continuation_that_repeats_nothing_is_left_alone(
     assert joined(delivered, rest, cuts) == rest
 
 
+@settings(deadline=None)
 @given(delivered_texts, texts | written, cuts, cuts)
 def test_the_cuts_never_matter(
     delivered: str, continuation: str, some: list[int], others: list[int]
@@ -151,6 +155,7 @@ def test_where_cutting_may_be_wrong_it_refuses_to_join() -> None:
         joined(DELIVERED, anchor_of(DELIVERED)[:20])
 
 
+@settings(deadline=None)
 @given(delivered_texts)
 def test_the_anchor_is_the_end_and_occurs_once(delivered: str) -> None:
     anchor, core = anchor_of(delivered), delivered.rstrip()

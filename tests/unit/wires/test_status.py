@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondbasket.errors import (
@@ -67,6 +67,7 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | N
     assert seconds_until(header, now=NOW) == seconds
 
 
+@settings(deadline=None)
 @given(st.text() | st.integers().map(str) | st.datetimes().map(str))
 def test_any_retry_after_is_a_wait_or_nothing(header: str) -> None:
     wait = seconds_until(header, now=NOW)

@@ -3,8 +3,6 @@
 import re
 from collections.abc import AsyncGenerator
 
-import msgspec
-
 from secondbasket.core.chat import (
     ChatRequest,
     Chunk,
@@ -14,12 +12,11 @@ from secondbasket.core.chat import (
 )
 from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.egress import Session
-from secondbasket.errors import BasketError, UnsupportedField, UpstreamBroken
+from secondbasket.errors import BasketError, UnsupportedField
 from secondbasket.maas.upstreams.http_stream import HttpStream
 from secondbasket.wires.anthropic.answer import MessagesAnswer
 from secondbasket.wires.anthropic.errors import decode_error
 from secondbasket.wires.anthropic.request import (
-    encode_count_request,
     encode_messages_request,
     require_expressible,
 )
@@ -103,23 +100,15 @@ class AnthropicUpstream:
     ) -> EmbeddingAnswer:
         raise _only_chat(request)
 
-    async def count_input(self, request: ChatRequest | CompletionRequest) -> int | None:
-        """Asks the provider, which counts for nothing."""
-        if not isinstance(request, ChatRequest):
-            return None
-        body = encode_count_request(request, model=self.facts.model)
-        counted = await self._http.plain("/messages/count_tokens", body, WireMeter())
-        try:
-            return msgspec.json.decode(counted, type=_Counted).input_tokens
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-            raise UpstreamBroken(f"The upstream's count is not of its wire: {exc}.") from exc
+    async def count_input(
+        self,
+        request: ChatRequest | CompletionRequest,  # noqa: ARG002 - see below
+    ) -> int | None:
+        """Unknown: a stream begins with it, and to ask apart would send everything out again."""
+        return None
 
     async def probe(self) -> None:
         await self._http.reach("/models")
-
-
-class _Counted(msgspec.Struct):
-    input_tokens: int
 
 
 def _only_chat(request: CompletionRequest | EmbeddingRequest) -> UnsupportedField:

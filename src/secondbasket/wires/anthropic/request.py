@@ -121,14 +121,6 @@ def encode_messages_request(
     return body
 
 
-def encode_count_request(request: ChatRequest, *, model: str) -> Block:
-    """The body that asks how many tokens the input of `request` has."""
-    body = {"model": model, "messages": _turns(request.messages)} | _tools(request)
-    if system := _system(request.messages):
-        body["system"] = system
-    return body
-
-
 def _sampling(sampling: Sampling) -> Block:
     """One of the two: models of the years between refuse both together."""
     if sampling.temperature is not None:

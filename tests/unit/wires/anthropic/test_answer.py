@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondbasket.core.chat import Choice, Fold
@@ -144,6 +144,7 @@ def test_every_token_is_counted_once() -> None:
     assert usage == Usage(12, 7, 0)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.text(max_size=4), max_size=4).map(lambda pieces: ("text", pieces))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondbasket.core.chat import (
@@ -148,6 +148,7 @@ def answers(draw: st.DrawFn) -> list[ChoiceDelta]:
     return [*deltas, ChoiceDelta(finish_reason=reason)]
 
 
+@settings(deadline=None)
 @given(answers())
 def test_our_own_upstream_reads_what_our_door_writes(deltas: list[ChoiceDelta]) -> None:
     given = Fold()

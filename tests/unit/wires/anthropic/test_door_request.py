@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondbasket.core.chat import (
@@ -228,6 +228,7 @@ def said(messages: tuple[Message, ...], role: str) -> list[str]:
     return pieces
 
 
+@settings(deadline=None)
 @given(requests)
 def test_what_one_side_writes_the_other_reads(request: ChatRequest) -> None:
     read = decode_messages_request(sent(request))

@@ -18,7 +18,6 @@ from secondbasket.core.chat import (
 )
 from secondbasket.errors import UnsupportedField
 from secondbasket.wires.anthropic.request import (
-    encode_count_request,
     encode_messages_request,
     require_expressible,
 )
@@ -292,10 +291,3 @@ def test_a_half_written_answer_goes_to_models_that_go_on_with_it() -> None:
     request = ChatRequest(model="b", messages=(USER, Message(role="assistant", content="Well")))
     body = encode_messages_request(request, model="m", most_tokens=9, sampling=True, prefill=True)
     assert body["messages"][-1] == {"role": "assistant", "content": text("Well")}
-
-
-def test_counting_asks_for_the_input_alone() -> None:
-    request = ChatRequest(
-        model="b", messages=(USER,), tools=(LOOK,), sampling=Sampling(max_tokens=5, seed=1)
-    )
-    assert set(encode_count_request(request, model="m")) == {"model", "messages", "tools"}
