@@ -34,6 +34,7 @@ class AnthropicWire:
             begun=begun(" ".join(texts)) if form == "text" else 0,
             again=repeated(texts[-1]) if form == "text" else [],
             read=sum(len(text.split()) for text in texts),
+            tool=body["tools"][0]["name"] if form == "tool" else "",
         )
 
     def reply(self, asked: Asked, tell: Tell, *, running: bool) -> Reply:
@@ -44,7 +45,7 @@ class AnthropicWire:
         field = "partial_json" if asked.form == "tool" else "text"
         block: dict[str, Any] = {"type": "text", "text": ""}
         if asked.form == "tool":
-            block = {"type": "tool_use", "id": "toolu_1", "name": "say", "input": {}}
+            block = {"type": "tool_use", "id": "toolu_1", "name": asked.tool, "input": {}}
         return Reply(
             whole=msgspec.json.encode(_whole(asked, "".join(words), reason, counts)),
             opening=[
@@ -113,7 +114,7 @@ def _whole(asked: Asked, text: str, reason: str, counts: dict[str, int] | None) 
     content: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
     if asked.form == "tool" and text:
         given = msgspec.json.decode(text)
-        content = [{"type": "tool_use", "id": "toolu_1", "name": "say", "input": given}]
+        content = [{"type": "tool_use", "id": "toolu_1", "name": asked.tool, "input": given}]
     answer = _HEAD | {"content": content, "stop_reason": reason}
     if counts is not None:
         answer["usage"] = counts

@@ -46,17 +46,20 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return self.ending in ("error status", "error event", "cut off")
 
 
-def body(model: str, kind: Kind, form: Form, *, stream: bool) -> dict[str, Any]:
-    """The JSON that a client sends for such a call."""
+def body(
+    model: str, kind: Kind, form: Form, *, stream: bool, tag: str | None = None
+) -> dict[str, Any]:
+    """The JSON that a client sends for such a call; `tag` is put into its text."""
     asked: dict[str, Any] = {"model": model}
+    question = f"{_QUESTION} {tag}" if tag else _QUESTION
     if kind == "embeddings":
-        return asked | {"input": list(_INPUTS)}
+        return asked | {"input": [f"{text} {tag}" if tag else text for text in _INPUTS]}
     asked["max_tokens"] = 200
     if stream:
         asked |= {"stream": True, "stream_options": {"include_usage": True}}
     if kind == "completion":
-        return asked | {"prompt": _QUESTION}
-    asked["messages"] = [{"role": "user", "content": _QUESTION}]
+        return asked | {"prompt": question}
+    asked["messages"] = [{"role": "user", "content": question}]
     if form == "tool":
         function = {"name": "say", "description": "Says words.", "parameters": JSON_SCHEMA}
         asked["tools"] = [{"type": "function", "function": function}]
@@ -107,6 +110,7 @@ async def call(
     form: Form,
     stream: bool,
     patience: float,
+    tag: str | None = None,
 ) -> Seen:
     """Ask and read to the end, as an SDK does: what it would raise is an ending that is not clean.
 
@@ -114,7 +118,7 @@ async def call(
     """
     reading, started = _Reading(), time.monotonic()
     ending: Ending = "clean"
-    asked = body(model, kind, form, stream=stream)
+    asked = body(model, kind, form, stream=stream, tag=tag)
     try:
         async with asyncio.timeout(patience):
             async with client.stream(

@@ -22,6 +22,10 @@ level = "warning"
 probe_seconds = 3600
 {health}
 
+[policy.rules.trusted]
+classes = ["confidential"]
+laws = ["EU"]
+
 [egress]
 allow = [{places}]
 """
@@ -54,7 +58,10 @@ continuation = "{continuation}"
 
 
 class Member(msgspec.Struct, frozen=True):
-    """An upstream of a basket, under `law`, with prices per million tokens read and written."""
+    """An upstream of a basket, with prices per million tokens read and written.
+
+    Only under the law of the EU may it see confidential data.
+    """
 
     upstream: Upstream
     law: str = "EU"

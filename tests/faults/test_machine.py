@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
+    invariant,
     rule,
     run_state_machine_as_test,
 )
@@ -32,12 +33,15 @@ from tests.faults.promises import (
     is_never_a_false_end,
     leaves_nothing_open,
 )
-from tests.faults.server import FaultServer, Upstream
+from tests.faults.server import FaultServer, Upstream, WireName
 from tests.faults.wire import Kind
 
-SECONDS = 1.0
+SECONDS = 1.5
 PATIENCE = 30.0
 PRICES = ((1, 2), (10, 20), (100, 200))
+LAWS = ("EU", "US", "EU")
+WIRES: tuple[WireName, ...] = ("openai", "anthropic", "openai")
+DATA_CLASSES = st.sampled_from(["internal", "confidential"])
 ORDINARY = (
     "reset",
     "reset midway",
@@ -84,10 +88,12 @@ class Product:
 
 def new_basket(servers: list[FaultServer], generation: int) -> tuple[Basket, list[Upstream]]:
     upstreams = [
-        server.upstream(f"g{generation}-u{number}") for number, server in enumerate(servers)
+        server.upstream(f"g{generation}-u{number}", WIRES[number])
+        for number, server in enumerate(servers)
     ]
     members = [
-        Member(upstream, prices=prices) for upstream, prices in zip(upstreams, PRICES, strict=True)
+        Member(upstream, prices=prices, law=law)
+        for upstream, prices, law in zip(upstreams, PRICES, LAWS, strict=True)
     ]
     # Text completions ask the same upstreams as chat does.
     return Basket(name=f"g{generation}", kind="chat", members=members, seconds=SECONDS), upstreams
@@ -100,6 +106,7 @@ class Vendors(RuleBasedStateMachine):
     def begin(self, first: str, second: str) -> None:
         self.basket, self.upstreams = self.product.begin()
         self.shut: set[int] = set()
+        self.tags = 0
         self.becomes(0, first)
         self.becomes(1, second)
 
@@ -129,33 +136,47 @@ class Vendors(RuleBasedStateMachine):
             st.tuples(st.sampled_from(["chat", "chat", "completion"]), st.booleans()),
             min_size=1,
             max_size=5,
-        )
+        ),
+        data_class=DATA_CLASSES,
     )
-    def is_called(self, calls: list[tuple[Kind, bool]]) -> None:
+    def is_called(self, calls: list[tuple[Kind, bool]], data_class: str) -> None:
         for kind, stream in calls:
-            self._is_called(kind, stream)
+            self._is_called(kind, stream, data_class)
 
-    def _is_called(self, kind: Kind, stream: bool) -> None:
-        before = [len(each.calls) for each in self.upstreams]
-        trusted = self._trusted()
-        seen, customer = self.product.portal.call(self._ask, kind, stream)
+    def _is_called(self, kind: Kind, stream: bool, data_class: str) -> None:
+        tag = self._new_tag(data_class)
+        trusted = self._trusted(kind, data_class)
+        seen, customer = self.product.portal.call(self._ask, kind, stream, data_class, tag)
         faults = {each.fault.name for each in self.upstreams if each.fault}
         if not faults & {"duplicate chunk"}:
             is_never_a_false_end(seen, declined=seen.finish_reason == "content_filter")
         if trusted and not faults & set(FINAL):
             assert seen.whole, f"{trusted} could have answered"
-        asked = [len(each.calls) - was for each, was in zip(self.upstreams, before, strict=True)]
+        asked = [len(part.calls) for part in self._parts(tag)]
         assert max(asked) <= 2
         assert sum(asked) <= 4
-        self.product.portal.call(self._settled, customer, seen, before)
+        self.product.portal.call(self._settled, customer, seen, tag)
 
-    @rule(stream=st.booleans(), events=st.integers(0, 30))
-    def is_left(self, stream: bool, events: int) -> None:
-        before = [len(each.calls) for each in self.upstreams]
-        customer = self.product.portal.call(self._ask_and_leave, stream, events)
-        self.product.portal.call(self._settled, customer, None, before)
+    @rule(stream=st.booleans(), events=st.integers(0, 30), data_class=DATA_CLASSES)
+    def is_left(self, stream: bool, events: int, data_class: str) -> None:
+        tag = self._new_tag(data_class)
+        customer = self.product.portal.call(self._ask_and_leave, stream, events, data_class, tag)
+        self.product.portal.call(self._settled, customer, None, tag)
 
-    def _trusted(self) -> list[str]:
+    @invariant()
+    def confidential_data_stays_under_its_law(self) -> None:
+        for upstream, law in zip(self.upstreams, LAWS, strict=True):
+            assert law == "EU" or not any(b"confidential-" in call.body for call in upstream.calls)
+
+    def _new_tag(self, data_class: str) -> str:
+        self.tags += 1
+        return f"{data_class}-{self.tags}."
+
+    def _parts(self, tag: str) -> list[Part]:
+        pairs = zip(self.upstreams, PRICES, strict=True)
+        return [Part(upstream, prices, tag) for upstream, prices in pairs]
+
+    def _trusted(self, kind: Kind, data_class: str) -> list[str]:
         """Upstreams that are well, and that the product has no reason not to ask."""
         health = self.product.home.stack.health
         return [
@@ -164,11 +185,15 @@ class Vendors(RuleBasedStateMachine):
             if upstream.fault is None
             and number not in self.shut
             and health.of(upstream.name).why_not() is None
+            and (data_class != "confidential" or LAWS[number] == "EU")
+            and (kind == "chat" or upstream.wire == "openai")
         ]
 
-    async def _ask(self, kind: Kind, stream: bool) -> tuple[Seen, Customer]:
+    async def _ask(
+        self, kind: Kind, stream: bool, data_class: str, tag: str
+    ) -> tuple[Seen, Customer]:
         home = self.product.home
-        customer = await home.customer("caller")
+        customer = await home.customer("caller", x_basket_data_class=data_class)
         async with httpx2.AsyncClient(trust_env=False) as client:
             seen = await call(
                 client,
@@ -179,14 +204,17 @@ class Vendors(RuleBasedStateMachine):
                 form="text",
                 stream=stream,
                 patience=PATIENCE,
+                tag=tag,
             )
         return seen, customer
 
-    async def _ask_and_leave(self, stream: bool, events: int) -> Customer:
+    async def _ask_and_leave(
+        self, stream: bool, events: int, data_class: str, tag: str
+    ) -> Customer:
         """Hang up after some events, or, where none come yet, after a moment."""
         home = self.product.home
-        customer = await home.customer("leaver")
-        asked = body(self.basket, "chat", "text", stream=stream)
+        customer = await home.customer("leaver", x_basket_data_class=data_class)
+        asked = body(self.basket, "chat", "text", stream=stream, tag=tag)
         async with httpx2.AsyncClient(trust_env=False) as client:
             with anyio.move_on_after(0.1), contextlib.suppress(httpx2.HTTPError):
                 async with client.stream(
@@ -200,17 +228,11 @@ class Vendors(RuleBasedStateMachine):
                         await anext(lines, None)
         return customer
 
-    async def _settled(self, customer: Customer, seen: Seen | None, before: list[int]) -> None:
+    async def _settled(self, customer: Customer, seen: Seen | None, tag: str) -> None:
         home = self.product.home
         with anyio.fail_after(10):
             await home.stack.in_flight.drained()
-        parts = [
-            Part(upstream, prices, since=was, may_refuse=number in self.shut)
-            for number, (upstream, prices, was) in enumerate(
-                zip(self.upstreams, PRICES, before, strict=True)
-            )
-        ]
-        await is_billed_as_it_ran(home, customer, seen, parts)
+        await is_billed_as_it_ran(home, customer, seen, self._parts(tag))
         await leaves_nothing_open(home, self.upstreams)
 
 

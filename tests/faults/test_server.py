@@ -13,7 +13,6 @@ from tests.faults.server import FaultServer, Upstream
 from tests.faults.wire import Kind
 
 pytestmark = pytest.mark.anyio
-PATIENCE = 0.3
 SILENT = {"hang before headers", "hang before first token", "stall", "slow drip"}
 
 
@@ -40,7 +39,7 @@ async def ask(
         kind=kind,
         form="vectors" if kind == "embeddings" else fault.form,
         stream=mode == "stream",
-        patience=PATIENCE,
+        patience=0.5 if fault.name in SILENT else 20,
     )
 
 

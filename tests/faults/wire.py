@@ -23,6 +23,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool
     begun: int
     again: list[str] = []
+    tool: str = "say"
     read: int
     inputs: int = 1
 

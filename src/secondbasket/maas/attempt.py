@@ -2,6 +2,8 @@
 
 import time
 
+import msgspec
+
 from secondbasket.core.chat import Chunk
 from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.core.receipt import Hop, Outcome
@@ -10,7 +12,7 @@ from secondbasket.errors import BasketError
 
 
 class Attempt:
-    """`usage` is what the upstream last said it counted; `pieces` how often content came.
+    """`pieces` is how often content came.
 
     `began` and `since` are readings of `time.perf_counter`: of this attempt,
     and of the call it belongs to.
@@ -18,6 +20,8 @@ class Attempt:
 
     __slots__ = (
         "_hop",
+        "_told",
+        "_uncounted",
         "began",
         "decision",
         "facts",
@@ -26,7 +30,6 @@ class Attempt:
         "meter",
         "pieces",
         "since",
-        "usage",
     )
 
     def __init__(
@@ -36,8 +39,9 @@ class Attempt:
         self.decision = decision
         self.goes_on = goes_on
         self.meter = WireMeter()
-        self.usage: Usage | None = None
         self.pieces = 0
+        self._told: Usage | None = None
+        self._uncounted = 0
         self.first_token_ms: float | None = None
         self.since = since
         self.began = time.perf_counter()
@@ -50,21 +54,34 @@ class Attempt:
 
     def observe(self, chunk: Chunk) -> bool:
         """Take one chunk into account; whether it holds anything of the answer itself."""
-        if chunk.usage is not None:
-            self.usage = chunk.usage
         pieces = sum(choice.has_content for choice in chunk.choices)
+        if chunk.usage is None:
+            self._uncounted += pieces
+        else:
+            self._told = chunk.usage
+            self._uncounted = 0
         if pieces and self.first_token_ms is None:
             self.first_token_ms = milliseconds(self.began)
         self.pieces += pieces
         return pieces > 0
+
+    @property
+    def told(self) -> tuple[Usage, bool] | None:
+        """What the upstream counted, and whether that is all of it; None where it never did.
+
+        For what came after it last counted, a piece is at least one token.
+        """
+        if self._told is None or not self._uncounted:
+            return None if self._told is None else (self._told, True)
+        written = max(self._told.output_tokens, self.pieces)
+        return msgspec.structs.replace(self._told, output_tokens=written), False
 
     def fail(self, error: BasketError) -> None:
         """It broke: what was used is what the upstream had told by then.
 
         Without that, a piece of text is at least one token: never more than was surely made.
         """
-        usage = Usage(0, self.pieces) if self.usage is None else self.usage
-        exact = self.usage is not None or not self.pieces
+        usage, exact = self.told or (Usage(0, self.pieces), not self.pieces)
         self.close("upstream_failed", usage, exact=exact, error=error)
 
     def close(

@@ -339,8 +339,8 @@ class Relay(Generic[Written]):
         self, upstream: Upstream, attempt: Attempt, request: Written
     ) -> tuple[Usage, bool]:
         """Tokens used so far, and whether the upstream itself counted them."""
-        if attempt.usage is not None:
-            return attempt.usage, True
+        if attempt.told is not None:
+            return attempt.told
         counted = None
         # An upstream that cannot say now does not keep the account open.
         with anyio.move_on_after(_COUNT_SECONDS):
