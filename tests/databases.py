@@ -76,18 +76,26 @@ def postgres_socket() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+KINDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, once for each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'basket.db'}"
-    folder: Path = request.getfixturevalue("postgres_socket")
+    return new_database_url(request.param, tmp_path, request)
+
+
+def new_database_url(kind: str, folder: Path, request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database of one kind; an SQLite file lies in `folder`."""
+    if kind == "sqlite":
+        return f"sqlite:///{folder / 'basket.db'}"
+    socket: Path = request.getfixturevalue("postgres_socket")
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(
-        f"host={folder} user=basket dbname=postgres", autocommit=True
+        f"host={socket} user=basket dbname=postgres", autocommit=True
     ) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-    return f"postgresql://basket@/{name}?host={folder}"
+    return f"postgresql://basket@/{name}?host={socket}"
 
 
 @pytest.fixture

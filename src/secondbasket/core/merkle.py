@@ -21,10 +21,8 @@ def root(leaves: Iterable[bytes]) -> bytes:
     if not level:
         return EMPTY
     while len(level) > 1:
-        pairs = [
-            sha256(b"\x01" + level[place] + level[place + 1]).digest()
-            for place in range(0, len(level) - 1, 2)
-        ]
+        neighbours = zip(level[::2], level[1::2], strict=False)
+        pairs = [sha256(b"\x01" + left + right).digest() for left, right in neighbours]
         if len(level) % 2:
             pairs.append(level[-1])
         level = pairs

@@ -32,21 +32,30 @@ class EgressHours:
 
     def add(self, connection: Connection, decisions: Iterable[Decision]) -> None:
         """Add those of `decisions` that are counts. Raises ValueError for one that is none."""
-        sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
-        for decision in decisions:
-            if decision.kind != KIND:
-                continue
-            detail = decision.detail
-            labels = (detail.get(name, "") for name in _ABOUT[2:])
-            total = sums[_hour(parse(decision.at)), decision.subject, *labels]
-            for place, name in enumerate(_SUMS):
-                total[place] += int(detail.get(name, ""))
+        sums = counted(decisions)
         if sums:
             rows = [
                 dict(zip((*_ABOUT, *_SUMS), (*about, *total), strict=True))
                 for about, total in sorted(sums.items())
             ]
             connection.execute(self._add, rows)
+
+
+def counted(decisions: Iterable[Decision]) -> dict[tuple[str, ...], list[int]]:
+    """Bytes [sent, received] by the columns they are kept under, of those that are counts.
+
+    Raises ValueError for a count that is none.
+    """
+    sums: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for decision in decisions:
+        if decision.kind != KIND:
+            continue
+        detail = decision.detail
+        labels = (detail.get(name, "") for name in _ABOUT[2:])
+        total = sums[_hour(parse(decision.at)), decision.subject, *labels]
+        for place, name in enumerate(_SUMS):
+            total[place] += int(detail.get(name, ""))
+    return sums
 
 
 def egress_between(since: datetime | None, until: datetime | None) -> Select[Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import anyio
 import msgspec
-from sqlalchemy import Column, Connection, Select, bindparam, delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.exc import DataError
 
 from secondbasket.core.clock import parse, timestamp
@@ -28,7 +28,7 @@ from secondbasket.ledger.egress_hours import EgressHours
 from secondbasket.ledger.journal import Entry, Journal, decode
 from secondbasket.ledger.seals import seal
 from secondbasket.stores.database import Database
-from secondbasket.stores.schema import decisions, journal_positions, receipts, rollups
+from secondbasket.stores.schema import journal_positions, receipts, rollups
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,19 @@ _NUL = rb"\u0000"
 _UNSTORABLE = (DataError, OverflowError, ValueError)
 
 
+# Which receipts and which decisions are there already, as plain SQL: SQLAlchemy spells out a
+# parameter for each id anew, which took a quarter of a fold.
+_SQLITE = (
+    "SELECT request_id FROM receipts WHERE request_id IN (SELECT value FROM json_each(?))",
+    "SELECT id FROM decisions WHERE id IN (SELECT value FROM json_each(?))",
+)
+_POSTGRESQL = (
+    "SELECT request_id FROM receipts WHERE request_id = ANY(%s)",
+    "SELECT id FROM decisions WHERE id = ANY(%s)",
+)
+_POSITIONS = select(journal_positions)
+
+
 class Fold:
     """One journal's way into one database."""
 
@@ -61,6 +74,7 @@ class Fold:
         self._batch_bytes = batch_bytes
         self._chain = Chain(database)
         self._egress_hours = EgressHours(database)
+        self._known_receipts, self._known_decisions = _SQLITE if database.is_sqlite else _POSTGRESQL
         self._insert_receipts = database.insert_text(receipts)
         add = database.insert(rollups)
         self._add_sums = add.on_conflict_do_update(
@@ -194,8 +208,8 @@ class Fold:
             return
         # The chain's end comes first: whoever holds it is alone, so no two nodes can deadlock.
         tail = self._chain.tail(connection)
-        new = [decided[id_] for id_ in _fresh(connection, _KNOWN_DECISIONS, decided)]
-        fresh = _fresh(connection, _KNOWN_RECEIPTS, happened)
+        new = [decided[id_] for id_ in _fresh(connection, self._known_decisions, decided)]
+        fresh = _fresh(connection, self._known_receipts, happened)
         if fresh:
             stored = [_normal(happened[request_id]) for request_id in fresh]
             place = tail.sequence + len(new) + 1
@@ -231,20 +245,13 @@ class Fold:
         connection.execute(self._set_position, {"segment": segment.name, "position": position})
 
 
-def _known(column: Column[str]) -> Select[str]:
-    return select(column).where(column.in_(bindparam("ids", expanding=True)))
-
-
-# Made once: making a query anew costs more than asking it.
-_KNOWN_RECEIPTS = _known(receipts.c.request_id)
-_KNOWN_DECISIONS = _known(decisions.c.id)
-_POSITIONS = select(journal_positions)
-
-
-def _fresh(connection: Connection, known: Select[str], ids: Iterable[str]) -> list[str]:
+def _fresh(connection: Connection, known: str, ids: Iterable[str]) -> list[str]:
     """Those of `ids` that the table does not hold yet, in their order."""
     wanted = list(ids)
-    found = set(connection.scalars(known, {"ids": wanted})) if wanted else set()
+    if not wanted:
+        return []
+    given = msgspec.json.encode(wanted).decode() if known in _SQLITE else wanted
+    found = set(connection.exec_driver_sql(known, (given,)).scalars())
     return [id_ for id_ in wanted if id_ not in found]
 
 

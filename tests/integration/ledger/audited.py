@@ -1,18 +1,21 @@
 """A ledger with some of everything, and what an auditor of it keeps elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select, update
+import pytest
+from sqlalchemy import Connection, Executable, select, update
 
 from secondbasket.core.canonical import canonical
 from secondbasket.core.decision import Decision
 from secondbasket.core.receipt import Hop
 from secondbasket.ledger.audit import REPORT, Audit, audit
+from secondbasket.ledger.egress_hours import KIND as EGRESS
 from secondbasket.ledger.findings import Problems
 from secondbasket.ledger.head_check import Document
 from secondbasket.ledger.journal import Journal
@@ -39,6 +42,9 @@ def hop(upstream: str, **fields: Any) -> Hop:
     )
 
 
+Attack = Executable | Callable[[Connection], Any]
+
+
 @dataclass
 class House:
     """A running ledger. `heads` were kept elsewhere, `keys` are the auditor's own copies."""
@@ -54,10 +60,11 @@ class House:
         for subject in subjects:
             self.ledger.record_decision(
                 Decision(
-                    kind="egress",
-                    subject=subject,
-                    outcome="refused",
-                    detail={"rule": 'not public: é"\\'},
+                    kind=EGRESS,
+                    subject=f"{subject}.example.com:443",
+                    outcome="counted",
+                    detail={"law": 'é"\\', "vendor": "v", "data_class": "public"}
+                    | {"sent": "412", "received": "7"},
                 )
             )
             self.ledger.record(receipt(request_id=f"req_{subject}_1", key_id="key_1"))
@@ -90,31 +97,60 @@ class House:
         await self.ledger.fold()
         return Document("report.json", msgspec.json.encode(report))
 
-    async def audit(
+    async def after(self, attack: Attack, **told: Any) -> Audit:
+        """What `audit` finds once `attack` was done behind the product's back; it is undone."""
+
+        def attack_and_look(connection: Connection) -> Audit:
+            _do(attack, connection)
+            found = self._look(connection, **told)
+            raise _Undone(found)
+
+        with pytest.raises(_Undone) as caught:
+            await self.database.write(attack_and_look)
+        return caught.value.found
+
+    async def suffer(self, attack: Attack) -> None:
+        """Do `attack` for good."""
+        await self.database.write(partial(_do, attack))
+
+    async def audit(self, **told: Any) -> Audit:
+        """What an auditor finds who has the heads and the keys, unless told otherwise."""
+        return await self.database.snapshot(partial(self._look, **told))
+
+    def _look(
         self,
+        connection: Connection,
         *,
         heads: Sequence[Document] | None = None,
         keys: Sequence[PublicKey] | None = None,
         reports: Sequence[Document] = (),
     ) -> Audit:
-        """What an auditor finds who has the heads and the key, unless told otherwise."""
+        problems = Problems()
+        check_sums(connection, problems)
+        return audit(
+            DatabaseRecord(connection),
+            heads=self.heads if heads is None else heads,
+            keys=self.keys if keys is None else keys,
+            reports=reports,
+            problems=problems,
+        )
 
-        def look(connection: Connection) -> Audit:
-            problems = Problems()
-            check_sums(connection, problems)
-            return audit(
-                DatabaseRecord(connection),
-                heads=self.heads if heads is None else heads,
-                keys=self.keys if keys is None else keys,
-                reports=reports,
-                problems=problems,
-            )
 
-        return await self.database.snapshot(look)
+class _Undone(Exception):
+    def __init__(self, found: Audit) -> None:
+        super().__init__()
+        self.found = found
+
+
+def _do(attack: Attack, connection: Connection) -> None:
+    if isinstance(attack, Executable):
+        connection.execute(attack)
+    else:
+        attack(connection)
 
 
 async def build(database: Database, folder: Path) -> House:
-    """Entries 1 to 11: begun, 2 x (egress, seal), key, egress, seal, key rotated, egress, seal."""
+    """Entries 1 to 11: begun, 2 x (bytes, seal), key, bytes, seal, key rotated, bytes, seal."""
     ledger = Ledger(Journal(folder / "journal"), database)
     notary = Notary(ledger, database, SigningKey(folder / "signing.pem"))
     house = House(database, ledger, notary, [], [notary.key.signer().public_key])
