@@ -25,3 +25,47 @@ def test_a_file_that_is_no_key_is_not_replaced(tmp_path: Path) -> None:
     assert file.read_bytes() == b"half a key"
     with pytest.raises(StoreError, match="cannot be used"):
         SigningKey(tmp_path / "missing" / "signing.pem").signer()
+
+
+def test_a_lost_private_key_is_noticed_and_not_replaced(tmp_path: Path) -> None:
+    key = SigningKey(tmp_path / "signing.pem")
+    assert key.public_key() is None
+    drawn = key.signer().public_key
+    assert (tmp_path / "signing.pub").read_text() == drawn.pem
+    key.file.unlink()
+    lost = SigningKey(key.file)
+    with pytest.raises(StoreError, match=f"{drawn.id} is gone"):
+        lost.signer()
+    assert lost.public_key() is not None
+    assert not key.file.exists()
+
+
+def test_a_home_from_before_the_public_half_was_kept_gets_it(tmp_path: Path) -> None:
+    key = SigningKey(tmp_path / "signing.pem")
+    signer = key.signer()
+    key.public_file.unlink()
+    again = SigningKey(key.file)
+    found = again.public_key()
+    assert found is not None
+    assert found.id == signer.key_id
+    assert again.public_file.read_text() == signer.public_key.pem
+
+
+def test_the_successor_signs_once_it_is_adopted(tmp_path: Path) -> None:
+    key = SigningKey(tmp_path / "signing.pem")
+    first = key.signer()
+    staged = key.stage()
+    assert key.signer() is first
+    again = SigningKey(key.file)
+    found = again.staged()
+    assert found is not None
+    assert found.key_id == staged.key_id
+    again.adopt()
+    assert again.signer().key_id == staged.key_id
+    assert again.staged() is None
+    assert again.public_file.read_text() == staged.public_key.pem
+    again.stage()
+    again.drop()
+    assert again.staged() is None
+    assert SigningKey(key.file).signer().key_id == staged.key_id
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
