@@ -21,10 +21,10 @@ from secondbasket.maas.drills.drills import Drills
 from secondbasket.maas.drills.report import Score
 from secondbasket.maas.drills.scene import HoldDown
 from secondbasket.maas.drills.shelf import Shelf
-from secondbasket.maas.gateway import Gateway, HeldBack
+from secondbasket.maas.gateway import Finder, Gateway, HeldBack
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
-from secondbasket.maas.routing import Router
+from secondbasket.maas.routing import Router, Unproven, nothing_to_prove
 from secondbasket.policy.classification import Classification
 
 
@@ -44,12 +44,13 @@ def nobody_is_told(
 
 def open_gateway(
     *,
-    baskets: Baskets,
+    baskets: Finder,
     budgets: Budgets,
     in_flight: InFlight,
     record: Callable[[Receipt], None],
     health: Health | None = None,
     forbidden: Callable[[DataClass, UpstreamFacts], str | None] = nothing_forbidden,
+    unproven: Unproven = nothing_to_prove,
     held_back: HeldBack = nobody_is_told,
     canary: bool = False,
 ) -> Gateway:
@@ -60,7 +61,7 @@ def open_gateway(
         in_flight=in_flight,
         record=record,
         health=health,
-        router=Router(health),
+        router=Router(health, unproven=unproven),
         classify=as_given,
         forbidden=forbidden,
         held_back=held_back,

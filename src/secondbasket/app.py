@@ -39,7 +39,7 @@ from secondbasket.maas.drills.drill import Ground
 from secondbasket.maas.drills.drills import Drills
 from secondbasket.maas.drills.shelf import Shelf
 from secondbasket.maas.explainer import Explainer
-from secondbasket.maas.gateway import Gateway
+from secondbasket.maas.gateway import Finder, Gateway
 from secondbasket.maas.guard import Guard
 from secondbasket.maas.health import Health, HealthRules
 from secondbasket.maas.in_flight import InFlight
@@ -48,9 +48,13 @@ from secondbasket.maas.keys import Keys
 from secondbasket.maas.local_models import EngineWishes, LocalModels
 from secondbasket.maas.metrics import Metrics
 from secondbasket.maas.model_desk import ModelDesk
+from secondbasket.maas.parity.desk import ParityDesk
+from secondbasket.maas.parity.orders import ParityPlan
+from secondbasket.maas.parity.records import ParityRecords
+from secondbasket.maas.parity.standing import ParityStanding
 from secondbasket.maas.pepper_care import PepperCare
 from secondbasket.maas.prober import Prober
-from secondbasket.maas.routing import Router, nothing_to_prove
+from secondbasket.maas.routing import Router
 from secondbasket.maas.sessions import Sessions
 from secondbasket.maas.standing import Standings
 from secondbasket.models.catalogue import CatalogueEntry, load_catalogue
@@ -99,6 +103,7 @@ class Stack:
     baskets: Baskets
     health: Health
     independence: Independence
+    parity: ParityDesk
     standings: Standings
     guard: Guard
     explainer: Explainer
@@ -247,7 +252,8 @@ async def open_stack(
             upstreams=baskets.upstreams,
             health=health,
         )
-        router = Router(health)
+        parity_standing = ParityStanding()
+        router = Router(health, unproven=parity_standing.unproven)
 
         detectors = load_detectors()
         guard = Guard(
@@ -267,10 +273,15 @@ async def open_stack(
             drills.hear(receipt)
 
         def open_gateway(
-            health: Health, router: Router, record: Callable[[Receipt], None], *, canary: bool
+            finder: Finder,
+            health: Health,
+            router: Router,
+            record: Callable[[Receipt], None],
+            *,
+            canary: bool = False,
         ) -> Gateway:
             return Gateway(
-                baskets=baskets,
+                baskets=finder,
                 budgets=budgets,
                 in_flight=in_flight,
                 record=record,
@@ -285,7 +296,8 @@ async def open_stack(
 
         def canary_gateway() -> Gateway:
             fresh = Health(health_rules)
-            return open_gateway(fresh, Router(fresh), record_canary, canary=True)
+            router = Router(fresh, unproven=parity_standing.unproven)
+            return open_gateway(baskets, fresh, router, record_canary, canary=True)
 
         drills = Drills(
             Ground(
@@ -294,7 +306,7 @@ async def open_stack(
                 hold_down=supervisor.held_down,
                 gateway=canary_gateway,
                 forbidden=guard.forbids,
-                score=_not_measured,
+                score=parity_standing.score,
                 currency=currency,
                 version=__version__,
                 loading=lambda: bool(_COMING_UP & local_models.states().keys()),
@@ -305,6 +317,27 @@ async def open_stack(
             sign=notary.sign,
             basket=settings.models.default_chat,
         )
+
+        def apart(finder: Finder) -> Gateway:
+            own = Health(health_rules)
+            return open_gateway(finder, own, Router(own), record_canary)
+
+        gateway = open_gateway(baskets, health, router, record)
+        parity = ParityDesk(
+            baskets=baskets,
+            standing=parity_standing,
+            records=ParityRecords(database),
+            over=apart,
+            gateway=gateway,
+            record=ledger.record_decision,
+            settled=local_models.settled,
+            currency=currency,
+        )
+        await parity.load()
+        measure = _parity(parity)
+        measure(settings)()
+        reload.add(measure)
+
         stack = Stack(
             settings=settings,
             home=home,
@@ -321,11 +354,12 @@ async def open_stack(
             door=door,
             baskets=baskets,
             health=health,
-            independence=Independence(baskets, nothing_to_prove),
+            independence=Independence(baskets, parity_standing.unproven),
+            parity=parity,
             standings=Standings(baskets, health, router),
             guard=guard,
             explainer=Explainer(baskets, guard, router, health),
-            gateway=open_gateway(health, router, record, canary=False),
+            gateway=gateway,
             metrics=metrics,
             supervisor=supervisor,
             local_models=local_models,
@@ -415,10 +449,6 @@ def _policy_of(guard: Guard, detectors: Mapping[str, Detector]) -> Prepare:
         return lambda: guard.follow(policy, projects)
 
     return prepare
-
-
-def _not_measured(_basket: str, _upstream: str) -> float | None:
-    return None
 
 
 def _destinations(settings: Settings) -> DestinationRules:
@@ -511,6 +541,20 @@ def _plans(settings: Settings) -> list[BasketPlan]:
         )
         for name, table in settings.baskets.items()
     ]
+
+
+def _parity(desk: ParityDesk) -> Prepare:
+    """Tells how the baskets of the settings are measured."""
+
+    def prepare(settings: Settings) -> Commit:
+        return desk.prepare(
+            {
+                name: ParityPlan(table.parity_evals, table.parity_judge)
+                for name, table in settings.baskets.items()
+            }
+        )
+
+    return prepare
 
 
 def _outside_baskets(baskets: Baskets, door: Door, environment: Mapping[str, str]) -> Prepare:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "explain": "Say who may answer a request and who would, without sending it.",
         "lint": "Say what the upstreams of a basket share, and what would break it.",
         "drill": "Take a law, vendor or engine away, and see what still answers.",
+        "parity": "Measure whether the upstreams of a basket are equally good.",
         "status": "Show what is running: baskets, upstreams, engines, memory.",
         "reload": "Have the running server read basket.toml again.",
         "settings": "Show every setting, its value, and where that came from.",

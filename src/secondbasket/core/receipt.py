@@ -59,9 +59,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     Where more than one upstream had a part, `hops` holds each of them in order:
     tokens, cost and bytes of the receipt are their sums, and who answered is
-    the last. It is empty where the first one asked answered alone. `data_class`
-    is the class the request had, `passed_over` says of upstreams of the basket
-    that came before the answering one, or were forbidden, why they were not asked.
+    the last. It is empty where the first one asked answered alone, and was a
+    proven one. `data_class` is the class the request had, `passed_over` says of
+    upstreams of the basket that came before the answering one, or were
+    forbidden, why they were not asked.
     """
 
     request_id: str

@@ -18,7 +18,8 @@ from secondbasket.maas.budgets import Reservation
 class Account:
     """`record` gets the receipt and returns when it is durable (it does not await).
 
-    `passed_over` is filled in by whoever chooses upstreams: name → why it was not asked.
+    Whoever chooses upstreams fills in `passed_over`, name → why it was not asked, and sets
+    `unproven` where one was asked that its basket does not count as proven.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Account:
         self.data_class = data_class
         self.attempts: list[Attempt] = []
         self.passed_over: dict[str, str] = {}
+        self.unproven = False
         self._currency = currency
         self._operation = operation
         self._reserve = reserve
@@ -123,7 +125,7 @@ class Account:
             usage_exact=all(hop.usage_exact for hop in hops),
             error=None if error is None else error.code,
             data_class=self.data_class.label,
-            hops=() if alone and not self.passed_over else hops,
+            hops=() if alone and not (self.passed_over or self.unproven) else hops,
             passed_over=self.passed_over,
         )
         try:

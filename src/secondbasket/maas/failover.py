@@ -97,6 +97,7 @@ class Candidates(Generic[Asked]):
                 upstream = self._waiting.pop(0)
                 why = self._why_not(upstream, continuing)
                 if why is None:
+                    self._tell_unproven(upstream.facts.name)
                     return upstream
                 call.account.passed_over.setdefault(upstream.facts.name, why)
             if continuing is None and (again := await self._whoever_let_us_wait()):
@@ -111,13 +112,26 @@ class Candidates(Generic[Asked]):
             self._limited[name] = upstream
         self._attempts.append((name, error))
 
-    @property
-    def after(self) -> str:
-        """Why the next one is asked, in words."""
-        if not self._attempts:
-            return f"first by {self._call.rules.routing}"
-        name, error = self._attempts[-1]
-        return f"after {error.code} of {name}"
+    def why(self, upstream: Upstream) -> str:
+        """Why this one is asked now, in words."""
+        if self._attempts:
+            name, error = self._attempts[-1]
+            told = f"after {error.code} of {name}"
+        else:
+            told = f"first by {self._call.rules.routing}"
+        unproven = self._call.route.unproven.get(upstream.facts.name)
+        return told if unproven is None else f"{told}, though {unproven}"
+
+    def _tell_unproven(self, asked: str) -> None:
+        """The receipt says who was passed over as unproven, and that the one asked is."""
+        route, account = self._call.route, self._call.account
+        if not route.unproven:
+            return
+        for name, why in route.overtaken(asked).items():
+            account.passed_over.setdefault(name, why)
+        if asked in route.unproven:
+            account.passed_over.pop(asked, None)
+            account.unproven = True
 
     def _why_not(
         self, upstream: Upstream, continuing: Callable[[UpstreamFacts], bool] | None
@@ -217,8 +231,8 @@ class Relay(Generic[Written]):
         call, candidates = self._call, self._candidates
         request: Written = call.request
         joint: Joint | None = None
-        decision, goes_on = candidates.after, False
         upstream = self._first or await candidates.next()
+        decision, goes_on = candidates.why(upstream), False
         while True:
             attempt = call.account.begin(upstream.facts, decision, goes_on=goes_on)
             health = self._health.of(upstream.facts.name)
@@ -238,7 +252,7 @@ class Relay(Generic[Written]):
                 if not error.retryable:
                     raise
                 upstream, request, joint = await self._go_on(error)
-                decision, goes_on = candidates.after, self._delivered.anything
+                decision, goes_on = candidates.why(upstream), self._delivered.anything
                 if goes_on:
                     decision = f"goes on {decision}"
             except BasketError as error:
@@ -358,8 +372,8 @@ async def embed(call: Call[EmbeddingRequest], health: Health) -> EmbeddingAnswer
     """
     candidates = Candidates(call, health)
     while True:
-        decision = candidates.after
         upstream = await candidates.next()
+        decision = candidates.why(upstream)
         attempt = call.account.begin(upstream.facts, decision)
         standing = health.of(upstream.facts.name)
         standing.begin()

@@ -126,6 +126,12 @@ class LocalModels:
                 self._baskets.remove(name)
                 await self._supervisor.remove(name, drain_seconds)
 
+    async def settled(self) -> None:
+        """Returns once no engine is on its way up any more."""
+        replicas = self._supervisor.replicas
+        while any(each.state in ("starting", "restarting") for each in replicas.values()):
+            await self._supervisor.changed.wait()
+
     def states(self) -> Mapping[str, int]:
         """Replicas by state."""
         return Counter(replica.state for replica in self._supervisor.replicas.values())

@@ -14,10 +14,21 @@ Unproven = Callable[[Basket, UpstreamFacts], str | None]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """Upstreams in the order they are asked; `unproven` says why some of them come last."""
+    """Upstreams in the order they are asked; `unproven` says why some of them come last.
+
+    `preferred` are the names in the order that would hold if all were proven.
+    """
 
     upstreams: tuple[Upstream, ...]
     unproven: dict[str, str] = {}
+    preferred: tuple[str, ...] = ()
+
+    def overtaken(self, name: str) -> dict[str, str]:
+        """The unproven that `name` was asked before, although they are preferred; and why."""
+        if not self.unproven or name in self.unproven:
+            return {}
+        before = self.preferred[: self.preferred.index(name)]
+        return {each: self.unproven[each] for each in before if each in self.unproven}
 
 
 def nothing_to_prove(_basket: Basket, _facts: UpstreamFacts) -> str | None:
@@ -48,7 +59,7 @@ class Router:
                 ordered,
                 key=lambda each: (each.facts.name in unproven, each.facts.name in outliers),
             )
-        return Route(tuple(ordered), unproven)
+        return Route(tuple(ordered), unproven, tuple(names))
 
     def _ordered(self, basket: Basket) -> Sequence[Upstream]:
         """Sorting is stable: where a rule sees no difference, the listed order holds."""

@@ -137,6 +137,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         chips=chips,
         status=lambda: _status(stack, address),
         stop=stop,
+        parity=stack.parity,
         findings=stack.independence.findings,
         explainer=stack.explainer,
         projects=lambda: stack.guard.projects,

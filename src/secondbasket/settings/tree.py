@@ -400,6 +400,15 @@ class BasketTable(Section):
     parity_max_age_days: Annotated[int, Field(gt=0), Unit("days")] = Field(
         default=30, description="How old a parity measurement may be."
     )
+    parity_evals: Path | None = Field(
+        default=None,
+        description="The parity evaluation, one case a line; the general one that comes along when"
+        " not set.",
+    )
+    parity_judge: str | None = Field(
+        default=None,
+        description="The basket that grades the cases for a judge; of other models than this one.",
+    )
 
     @field_validator("upstreams")
     @classmethod

@@ -126,6 +126,25 @@ egress_hours = Table(
     Column("received", BigInteger, nullable=False),
 )
 
+# One row for each upstream of a parity run. `score` is there where every case was answered; `run`
+# is what the rows of a run have in common and `result` the upstream's part, both JSON.
+parity_runs = Table(
+    "parity_runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("basket", Text, nullable=False),
+    Column("evals_digest", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("score", Double),
+    Column("run", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Index("parity_runs_by_time", "at"),
+    Index("parity_runs_by_basket", "basket", "at"),
+)
+
 # How far each journal segment that still lies on a disk has been folded, in bytes.
 journal_positions = Table(
     "journal_positions",

@@ -13,6 +13,7 @@ from secondbasket.maas.explainer import Explainer
 from secondbasket.maas.independence import Findings
 from secondbasket.maas.keys import Keys
 from secondbasket.maas.model_desk import ModelDesk
+from secondbasket.maas.parity.desk import ParityDesk
 from secondbasket.maas.pepper_care import PepperCare
 from secondbasket.server.admin.words import Status
 
@@ -34,6 +35,7 @@ class AdminPorts:
     chips: Callable[[bool], Awaitable[Sequence[Chip]]]
     status: Callable[[], Status]
     stop: Callable[[], None]
+    parity: ParityDesk
     findings: Callable[[str | None], Findings]
     explainer: Explainer
     projects: Callable[[], Collection[str]]

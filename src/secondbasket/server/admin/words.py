@@ -14,6 +14,7 @@ from secondbasket.core.replica import ReplicaStatus
 from secondbasket.core.rules import BasketRules
 from secondbasket.core.standing import Standing
 from secondbasket.errors import BasketError
+from secondbasket.maas.parity.results import ParityRun
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +95,14 @@ class Removed(msgspec.Struct, frozen=True):
     freed: int
 
 
+class CasesAsked(msgspec.Struct, frozen=True):
+    """How far a parity run is with one upstream."""
+
+    upstream: str
+    done: int
+    total: int
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a long answer: progress, progress, …, then what came of it or why not.
 
@@ -105,6 +114,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     verified: Verified | None = None
     drill: DrillMoment | None = None
     report: dict[str, Any] | None = None
+    asked: CasesAsked | None = None
+    parity: ParityRun | None = None
     error: Failure | None = None
 
 

@@ -1,0 +1,1 @@
+"""Parity: is what stands in for an upstream as good at the work?"""
