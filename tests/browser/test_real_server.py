@@ -94,3 +94,31 @@ async def test_an_engine_killed_in_mid_answer_is_told_and_comes_back(
         await ask(page, "Hi")
         await expect(page.locator("details.receipt")).to_be_visible(timeout=120_000)
         await expect(page.locator(".problem")).to_have_count(0)
+
+
+async def test_a_law_is_taken_away_from_two_vendors_and_the_other_one_answers(
+    page: Page, stocked_home: Path
+) -> None:
+    with running(stocked_home, options=["--stand-ins"]) as server:
+        await sign_in(page, server)
+        await page.goto(f"{server.url}/console/baskets")
+        basket_card = page.get_by_role("article", name="stand-ins")
+        for text in ("stand-in-us", "stand-in-eu", "US", "EU", "no real vendor"):
+            await expect(basket_card).to_contain_text(text)
+        await basket_card.get_by_role("link", name="Pull the plug").click()
+        await expect(page.get_by_label("Basket")).to_have_value("stand-ins")
+        await page.get_by_role("group", name="Laws").get_by_role("checkbox", name="US").check()
+        await expect(page.locator(".effect:visible")).to_contain_text("2 of 3 would be left")
+        await page.get_by_label("Seconds").fill("8")
+        await page.get_by_role("button", name="Pull the plug").click()
+        await expect(page.locator("#phase")).to_contain_text("The plug is out.", timeout=60_000)
+        await expect(page.locator("rect.series-1").first).to_be_visible(timeout=60_000)
+        await expect(page.locator(".verdict")).to_contain_text("100 % of", timeout=120_000)
+        [row] = server.basket("drill", "list")
+        assert (row["outcome"], row["cuts"], row["basket"]) == ("passed", ["law:US"], "stand-ins")
+        report = server.basket("drill", "show", row["drill"])
+        parts = page.get_by_role("region", name="Who did what")
+        for part in report["upstreams"]:
+            told = parts.get_by_role("row", name=part["upstream"])
+            await expect(told).to_contain_text("taken away" if part["cut"] else "left")
+            await expect(told.locator("td").nth(4)).to_have_text(str(part["answered"]))
