@@ -151,6 +151,18 @@ def test_a_failure_is_told_in_a_line(
     assert "Traceback" not in done.stderr
 
 
+def test_a_huge_file_and_one_that_is_no_text_are_refused(server: Running, tmp_path: Path) -> None:
+    file = tmp_path / "huge.jsonl"
+    with file.open("wb") as huge:
+        huge.truncate(17 * 1024 * 1024)
+    done = run(server.home, "parity", "run", CHAT_MODEL, "--evals", str(file))
+    assert done.returncode == 1
+    assert "has 17,825,792 bytes; an eval file has 16,777,216 at most" in done.stderr
+    file.write_bytes(b"\xff\xfe")
+    done = run(server.home, "parity", "run", CHAT_MODEL, "--evals", str(file))
+    assert "is not UTF-8 text" in done.stderr
+
+
 def test_a_wrong_case_is_named_before_anybody_is_asked(server: Running, tmp_path: Path) -> None:
     file = tmp_path / "company.jsonl"
     file.write_text('{"id": "a", "prompt": "p", "check": {"kind": "regex", "pattern": "("}}\n')

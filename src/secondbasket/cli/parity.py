@@ -13,13 +13,13 @@ from secondbasket.core.data_class import DataClass
 from secondbasket.core.money import format_nano
 from secondbasket.errors import InvalidRequest, NotFound, UpstreamBroken
 from secondbasket.maas.parity.checks import Kind
+from secondbasket.maas.parity.evals import MOST_BYTES, too_large
 from secondbasket.maas.parity.orders import ParityOrder
 from secondbasket.maas.parity.results import CaseResult, ParityRun, UpstreamParity
 
 _verbose = click.option("--verbose", "-v", is_flag=True, help="Show where the upstreams differ.")
 _MARKS = {"passed": "+", "failed": "-", "error": "?", "not allowed": "x"}
 _COLOURS = {"+": "green", "-": "red", "?": "yellow", "x": "yellow"}
-_MOST_EVAL_BYTES = 16 * 1024 * 1024
 
 
 @click.group()
@@ -152,9 +152,10 @@ async def _find(name: str) -> ParityRun:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_EVAL_BYTES + 1)
-        return content.decode()
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise too_large(str(path), size)
+        return path.read_text(encoding="utf-8")
     except OSError as exc:
         raise InvalidRequest(
             f"{path} cannot be read: {exc.strerror}.", hint="Give a file of cases, one a line."

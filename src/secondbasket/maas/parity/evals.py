@@ -16,7 +16,7 @@ from secondbasket.errors import InvalidRequest, SettingsError
 from secondbasket.maas.parity.checks import Check, JsonSchema, Regex, ToolCall
 from secondbasket.wires.openai.chat_request import decode_chat_request
 
-_MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 _MOST_CASES = 10_000
 _MOST_TOLD = 5
 _SHIPPED = "general.jsonl"
@@ -66,11 +66,8 @@ _decoder = msgspec.json.Decoder(_Line)
 
 def read_evals(content: bytes, name: str) -> Evals:
     """The cases in `content`. Raises InvalidRequest naming what is wrong, by line."""
-    if len(content) > _MOST_BYTES:
-        raise InvalidRequest(
-            f"{name} has {len(content):,} bytes; an eval file has {_MOST_BYTES:,} at most.",
-            hint="Choose cases: a few hundred tell as much as many thousand.",
-        )
+    if len(content) > MOST_BYTES:
+        raise too_large(name, len(content))
     cases: list[Case] = []
     wrong: list[WrongCase] = []
     seen: dict[str, int] = {}
@@ -108,6 +105,13 @@ def refuse(name: str, wrong: list[WrongCase]) -> None:
     )
 
 
+def too_large(name: str, size: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"{name} has {size:,} bytes; an eval file has {MOST_BYTES:,} at most.",
+        hint="Choose cases: a few hundred tell as much as many thousand.",
+    )
+
+
 def digest_of(content: bytes) -> str:
     return f"sha256:{sha256(content).hexdigest()}"
 
@@ -124,7 +128,7 @@ def content_of(path: Path | None, *, key: str) -> tuple[str, bytes]:
         return _SHIPPED_NAME, shipped()
     try:
         with path.open("rb") as file:
-            return str(path), file.read(_MOST_BYTES + 1)
+            return str(path), file.read(MOST_BYTES + 1)
     except OSError as exc:
         raise SettingsError(
             f"'{key}' names {path}, which cannot be read: {exc.strerror}.",

@@ -122,7 +122,7 @@ def test_a_file_without_cases_is_refused(content: bytes) -> None:
 def test_a_huge_file_is_refused_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evals, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(evals, "MOST_BYTES", 1000)
     file = tmp_path / "huge.jsonl"
     file.write_bytes(b"x" * 5000)
     name, content = content_of(file, key="k")
