@@ -6,11 +6,22 @@ from collections.abc import Callable
 
 import msgspec
 
-from bench import engine, failover, gateway, journal, litellm, machine, routing, start, table
+from bench import (
+    detectors,
+    engine,
+    failover,
+    gateway,
+    journal,
+    litellm,
+    machine,
+    routing,
+    start,
+    table,
+)
 from secondbasket.core.clock import now
 from tools.locks import ROOT
 
-PARTS = ("start", "engine", "gateway", "routing", "failover", "journal")
+PARTS = ("start", "engine", "gateway", "detectors", "routing", "failover", "journal")
 
 
 def main() -> None:
@@ -25,6 +36,7 @@ def main() -> None:
         "start": lambda: start.run(rounds=asked.rounds),
         "engine": lambda: engine.run(rounds=asked.rounds),
         "gateway": lambda: gateway.run(rounds=asked.rounds, seconds=asked.seconds),
+        "detectors": lambda: detectors.run(rounds=asked.rounds, seconds=asked.seconds),
         "routing": lambda: routing.run(rounds=asked.rounds),
         "failover": lambda: failover.run(rounds=asked.rounds),
         "journal": lambda: journal.run(rounds=asked.rounds, seconds=asked.seconds),

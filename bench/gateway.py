@@ -42,6 +42,9 @@ default_embedding = ""
 [ledger]
 fsync = {fsync}
 
+[policy]
+detect = {detect}
+
 [log]
 level = "warning"
 
@@ -111,12 +114,14 @@ def mock_upstream() -> Iterator[str]:
         yield url
 
 
-def basket_before(mock: str, name: str, *, fsync: bool = False) -> Basket:
+def basket_before(mock: str, name: str, *, fsync: bool = False, detect: bool = True) -> Basket:
     """A home whose one basket is the mock, named to the outbound door as our own."""
     port = mock.rpartition(":")[2]
     return Basket(
         WORK / name,
-        _BASKET_CONFIGURATION.format(mock=mock, port=port, fsync="true" if fsync else "false"),
+        _BASKET_CONFIGURATION.format(
+            mock=mock, port=port, fsync=str(fsync).lower(), detect=str(detect).lower()
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 MOST_COUNTED = 50
 """Findings of one kind that are counted; fifty means fifty or more."""
 
-_MOST_CHECKS = 128
+_MOST_CHECKS = 512
 
 
 class Effort:

@@ -25,10 +25,10 @@ class EmailAddressDetector:
 
     def count(self, reading: Reading) -> int:
         text = reading.text
-        for spelled, mark in _SPELLED.items():
-            if spelled in text or spelled.upper() in text:
+        if any(spelled in reading.lower for spelled in (b"(at)", b"[at]", b"{at}")):
+            text = text.lower()
+            for spelled, mark in _SPELLED.items():
                 text = text.replace(f" {spelled} ", mark).replace(spelled, mark)
-                text = text.replace(f" {spelled.upper()} ", mark).replace(spelled.upper(), mark)
         if "@" not in text:
             return 0
         found = 0

@@ -9,7 +9,9 @@ after each state's publications.
 """
 
 import importlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.reading import Reading
@@ -56,6 +58,17 @@ _UNBROKEN = {
     13: ("ro.cnp", "si.emso", "za.idnr", "ch.ssn"),
     15: ("fr.nir",),
     18: ("cn.ric",),
+}
+_DAY, _MONTH = r"(?:0[1-9]|[12]\d|3[01])", r"(?:0[1-9]|1[0-2])"
+# What the digits of a birthday allow, seen before the whole number is checked: the codes on
+# goods have as many digits, and stand in lists of hundreds.
+_PLAUSIBLE = {
+    "ch.ssn": re.compile(r"756"),
+    "fr.nir": re.compile(r"[1278]\d{2}"),
+    "ro.cnp": re.compile(rf"[1-9]\d\d{_MONTH}{_DAY}"),
+    "se.personnummer": re.compile(rf"(?:19|20)?\d\d{_MONTH}(?:[06][1-9]|[1278]\d|[39][01])"),
+    "si.emso": re.compile(rf"{_DAY}{_MONTH}"),
+    "za.idnr": re.compile(rf"\d\d{_MONTH}{_DAY}"),
 }
 
 
@@ -112,10 +125,15 @@ class NationalIdDetector:
     def count(self, reading: Reading) -> int:
         effort = Effort()
         found = set()
+        checked: dict[tuple[str, str], bool] = {}
         for start, number, modules in _candidates(reading):
             if start in found:
                 continue
-            right = _is_right(number, modules)
+            right = False
+            for module in modules:
+                if (number, module) not in checked:
+                    checked[number, module] = _is_right(number, module)
+                right = right or checked[number, module]
             if right:
                 found.add(start)
             if not effort.note(right):
@@ -142,10 +160,12 @@ def _named(
     reading: Reading, digits: int, names: Mapping[bytes, tuple[str, ...]]
 ) -> Iterator[tuple[int, str, Iterable[str]]]:
     """Numbers of so many digits that have one of `names` close before them."""
-    starts = list(_numbers(reading, digits))
-    if starts:
-        names = {name: modules for name, modules in names.items() if name in reading.lower}
-    for start in starts if names else ():
+    starts = _numbers(reading, digits)
+    first = next(starts, None)
+    if first is None:
+        return
+    names = {name: modules for name, modules in names.items() if name in reading.lower}
+    for start in chain((first,), starts) if names else ():
         before = reading.lower[max(0, start - _REACH) : start]
         for name, modules in names.items():
             at = before.rfind(name)
@@ -162,11 +182,10 @@ def _numbers(reading: Reading, digits: int) -> Iterator[int]:
             yield from reading.find(form)
 
 
-def _is_right(number: str, modules: Iterable[str]) -> bool:
-    return any(_is_known(number, module) for module in modules)
-
-
-def _is_known(number: str, module: str) -> bool:
+def _is_right(number: str, module: str) -> bool:
+    plausible = _PLAUSIBLE.get(module)
+    if plausible is not None and not plausible.match(number.replace(" ", "")):
+        return False
     # stdnum has a module for each number, which is loaded when one needs it.
     try:
         return bool(importlib.import_module(f"stdnum.{module}").is_valid(number))

@@ -38,16 +38,17 @@ class PaymentCardDetector:
     def count(self, reading: Reading) -> int:
         effort = Effort()
         for start, end in reading.numbers:
-            if _LEAST_DIGITS <= end - start <= _MOST_DIGITS and not effort.note(
-                _is_card(reading.compact(start, end - start)) and reading.begins(start)
-            ):
-                return effort.found
+            if _LEAST_DIGITS <= end - start <= _MOST_DIGITS and reading.begins(start):
+                number = reading.compact(start, end - start)
+                if _ISSUED.fullmatch(number) and not effort.note(_checks(number)):
+                    return effort.found
         shape = reading.shape.translate(_AS_BLANKS)
         for form in _OTHER_GROUPS:
             start = shape.find(form)
             while start >= 0:
                 number = reading.compact(start, len(form) - 2)
-                if number and not effort.note(_is_card(number) and reading.begins(start)):
+                issued = _ISSUED.fullmatch(number) and reading.begins(start)
+                if issued and not effort.note(_checks(number)):
                     return effort.found
                 start = shape.find(form, start + 1)
         self._count_fours(reading, shape, effort)
@@ -62,18 +63,28 @@ class PaymentCardDetector:
             while shape[end : end + 5] == b" 9999":
                 end += 5
                 groups += 1
-            if groups % 4 == 0 and reading.begins(start):
+            if groups % 4 == 0:
                 for card in range(start, end, 20):
                     # The longer ones have a fifth group of three.
-                    numbers = (reading.compact(card, 16), reading.compact(card, 19))
-                    if not effort.note(any(map(_is_card, numbers))):
+                    issued = [
+                        number
+                        for length in (
+                            (19, 23) if shape[card + 19 : card + 23] == b" 999" else (19,)
+                        )
+                        if _ISSUED.fullmatch(number := _digits(reading, card, length))
+                    ]
+                    alone = issued and reading.begins(start) and reading.ends(end)
+                    if alone and not effort.note(any(map(_checks, issued))):
                         return
             start = shape.find(_FOURS, end)
 
 
-def _is_card(number: str) -> bool:
-    if not _ISSUED.fullmatch(number):
-        return False
+def _digits(reading: Reading, start: int, length: int) -> str:
+    return reading.ascii[start : start + length].translate(None, b" -.").decode()
+
+
+def _checks(number: str) -> bool:
+    """Luhn's check digit, ISO/IEC 7812-1, annex B."""
     odd, even = number[-1::-2], number[-2::-2].translate(_DOUBLED)
     return (sum(map(int, odd)) + sum(map(int, even))) % 10 == 0
 

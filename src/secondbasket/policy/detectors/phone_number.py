@@ -6,6 +6,7 @@ too much like any other number to be taken without a word such as 'Tel.'.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.reading import Reading
@@ -23,11 +24,13 @@ _NAMES = re.compile(
     rb"[a-z]{0,8}[^0-9a-z]{0,6}(?:(?:us|me|him|her|them|no|nr|number|at|on)[^0-9a-z]{1,3}){0,3}\(?$"
 )
 _REACH = 32
+_LEADING = b" .:("
+_BEFORE = (b" ", b".", b":", b"(")
 _WITH_TRUNK_ZERO = "DE GB FR IT NL BE AT CH SE IE".split()
 _WITHOUT = "US ES PL DK CZ PT IT".split()
 _NOT_DIGITS = bytes(code for code in range(256) if not 0x30 <= code <= 0x39)
 _GROUP = re.compile(rb"[0-9]+")
-_MOST_CHECKS = 64
+_MOST_CHECKS = 128
 
 
 class PhoneNumberDetector:
@@ -36,8 +39,12 @@ class PhoneNumberDetector:
 
     def count(self, reading: Reading) -> int:
         effort = Effort(_MOST_CHECKS)
+        known: dict[bytes, bool] = {}
         for written in _international(reading):
-            if not effort.note(any(_can_be_dialled(each) for each in _beginnings(written))):
+            if written not in known:
+                possible = [each for each in _beginnings(written) if _has_a_length(each)]
+                known[written] = any(map(_can_be_dialled, possible))
+            if not effort.note(known[written]):
                 return effort.found
         found = set()
         for start, number, regions in _national(reading):
@@ -64,7 +71,7 @@ def _international(reading: Reading) -> Iterator[bytes]:
 def _national(reading: Reading) -> Iterator[tuple[int, str, Iterable[str]]]:
     """Where a number begins, its digits, and where they may be dialled."""
     written, shape = reading.ascii, reading.shape
-    for form in _NORTH_AMERICAN:
+    for form in _NORTH_AMERICAN if b"(999)" in shape else ():
         start = shape.find(form)
         while start >= 0:
             if reading.ends(start + len(form)):
@@ -76,7 +83,7 @@ def _national(reading: Reading) -> Iterator[tuple[int, str, Iterable[str]]]:
         for start in reading.find(form):
             yield from _named(reading, start, written[start : start + len(form)])
     for start, end in reading.numbers:
-        if reading.begins(start):
+        if shape[start - 1 : start] in _BEFORE:
             yield from _named(reading, start, written[start:end])
 
 
@@ -84,6 +91,8 @@ def _named(
     reading: Reading, start: int, written: bytes
 ) -> Iterator[tuple[int, str, Iterable[str]]]:
     """The number, where a word for telephones stands right before it."""
+    if reading.shape[max(0, start - 4) : start].rstrip(_LEADING)[-1:] != b"A":
+        return
     before = reading.lower[max(0, start - _REACH) : start]
     if _NAMES.search(before):
         regions = _WITH_TRUNK_ZERO if written.startswith(b"0") else _WITHOUT
@@ -105,6 +114,25 @@ def _beginnings(written: bytes) -> Iterator[str]:
 
 def _digits(written: bytes) -> str:
     return written.translate(None, _NOT_DIGITS).decode()
+
+
+def _has_a_length(number: str) -> bool:
+    """Is '+' and digits as long as numbers of its country are? Far less work than to parse it."""
+    return any(len(number) - 1 - code in _lengths(number[1 : 1 + code]) for code in (1, 2, 3))
+
+
+@lru_cache(maxsize=1024)
+def _lengths(country_code: str) -> frozenset[int]:
+    """How many digits may follow a country's code; none where it is no such code."""
+    import phonenumbers  # noqa: PLC0415
+
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code), ())
+    lengths: set[int] = set()
+    for region in regions:
+        known = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        if known is not None and known.general_desc is not None:
+            lengths.update(known.general_desc.possible_length)
+    return frozenset(lengths)
 
 
 def _can_be_dialled(number: str, region: str | None = None) -> bool:
