@@ -356,7 +356,7 @@ async def open_stack(
             health=health,
             independence=Independence(baskets, parity_standing.unproven),
             parity=parity,
-            standings=Standings(baskets, health, router),
+            standings=Standings(baskets, health, router, measured=parity_standing.measured),
             guard=guard,
             explainer=Explainer(baskets, guard, router, health),
             gateway=gateway,

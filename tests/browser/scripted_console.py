@@ -32,7 +32,8 @@ from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.independence import Independence
 from secondbasket.maas.keys import Keys
-from secondbasket.maas.routing import Router, nothing_to_prove
+from secondbasket.maas.parity.standing import ParityStanding
+from secondbasket.maas.routing import Router
 from secondbasket.maas.sessions import Sessions
 from secondbasket.maas.standing import Standings
 from secondbasket.maas.upstreams.openai import OpenAIUpstream
@@ -214,6 +215,7 @@ class Console:
     model: ScriptedModel
     spare: ScriptedModel
     health: Health
+    parity: ParityStanding
     drills: Drills
     signer: Signer
     admin: tuple[Key, str]
@@ -237,6 +239,8 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
     keys.on_revoked(in_flight.revoke)
     baskets = Baskets()
     health = Health()
+    parity = ParityStanding()
+    router = Router(health, unproven=parity.unproven)
     cuts = Cuts()
     signer = Signer.new()
     drills = open_drills(
@@ -257,6 +261,7 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         model=ScriptedModel(),
         spare=ScriptedModel(),
         health=health,
+        parity=parity,
         drills=drills,
         signer=signer,
         admin=await keys.create(by=None, name="Ada at the office", role="admin"),
@@ -286,8 +291,8 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
             baskets=baskets, budgets=budgets, in_flight=in_flight, record=record, health=health
         ),
         baskets=baskets,
-        standings=Standings(baskets, health, Router(health)).of,
-        findings=Independence(baskets, nothing_to_prove).findings,
+        standings=Standings(baskets, health, router, measured=parity.measured).of,
+        findings=Independence(baskets, router.unproven).findings,
         drills=drills,
         models=models,
         chips=chips,

@@ -1,13 +1,17 @@
 """The baskets page: who may answer behind a name, how they do, and what would stop them."""
 
+import time
+
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Page, expect
 
+from secondbasket.core.rules import BasketRules
 from secondbasket.errors import UpstreamLimited, UpstreamTimeout
 from secondbasket.maas.baskets import BasketPlan
+from secondbasket.maas.parity.standing import Measurement
 from tests.browser.conftest import sign_in
-from tests.browser.scripted_console import MODEL, PAIR, Console
+from tests.browser.scripted_console import FACTS, MODEL, PAIR, Console
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +76,33 @@ async def test_a_member_that_is_not_up_and_what_is_shared_are_told(
     findings = card.get_by_role("region", name="What would stop planned")
     await expect(findings).to_contain_text("spare is all that counts")
     await expect(findings).to_contain_text("local/none does not count")
+
+
+async def test_parity_is_shown_and_what_has_not_proven_it_says_so(
+    signed_in: Page, console: Console
+) -> None:
+    rules = BasketRules(parity_floor=0.8)
+    console.baskets.configure([BasketPlan("graded", "chat", ("scripted", "spare"), rules)], [])
+    console.parity.take(
+        [
+            Measurement(
+                basket="graded",
+                upstream="scripted",
+                model=FACTS.model,
+                digest=FACTS.digest,
+                evals_digest=console.parity.evals_of("graded"),
+                at=time.time(),
+                score=0.925,
+            )
+        ]
+    )
+    await signed_in.goto(f"{console.url}/baskets")
+    card = signed_in.get_by_role("article", name="graded")
+    proven, unproven = await card.locator(".upstreams > li").all()
+    await expect(proven).to_contain_text("92 % on 20")
+    await expect(proven).not_to_contain_text("Asked last")
+    await expect(unproven).to_contain_text("not measured")
+    await expect(unproven).to_contain_text("does not count as equal: parity not measured.")
 
 
 async def test_everybody_who_may_ask_may_see_who_answers(page: Page, console: Console) -> None:

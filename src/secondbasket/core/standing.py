@@ -14,8 +14,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     `reason` says why it is not 'ready', `unproven` why it does not count as
     equal to the others. `first_token_ms` is smoothed; `failure_share` counts
-    its last outcomes; `last_error` is the code of its last failure. The rest
-    are its facts.
+    its last outcomes; `last_error` is the code of its last failure. `parity`
+    is its last score (0 to 1) in the basket's evaluation, `parity_at` when
+    that was, RFC 3339. The rest are its facts.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     first_token_ms: float | None = None
     failure_share: float = 0.0
     last_error: str = ""
+    parity: float | None = None
+    parity_at: str = ""
     provider: str = ""
     vendor: str = ""
     operator: str = ""

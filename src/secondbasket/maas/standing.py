@@ -1,17 +1,28 @@
 """How the upstreams of a basket stand, as routing would see them now."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from secondbasket.core.clock import timestamp
 from secondbasket.core.ports import Upstream
 from secondbasket.core.standing import Standing, State
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.health import Health, UpstreamHealth
+from secondbasket.maas.parity.standing import Measurement
 from secondbasket.maas.routing import Router
+
+Measured = Callable[[str, str], Measurement | None]
+"""The last parity measurement of an upstream in a basket, by their names."""
 
 
 class Standings:
-    def __init__(self, baskets: Baskets, health: Health, router: Router) -> None:
+    def __init__(
+        self, baskets: Baskets, health: Health, router: Router, *, measured: Measured
+    ) -> None:
         self._baskets = baskets
         self._health = health
         self._router = router
+        self._measured = measured
 
     def of(self, basket: Basket) -> tuple[Standing, ...]:
         """Every upstream of it in the listed order, those that are not up last."""
@@ -31,6 +42,7 @@ class Standings:
     def _standing(self, basket: Basket, upstream: Upstream, *, outlier: bool) -> Standing:
         facts = upstream.facts
         health = self._health.of(facts.name)
+        measured = self._measured(basket.name, facts.name)
         state, reason = _state(upstream, health, outlier=outlier)
         return Standing(
             name=facts.name,
@@ -41,6 +53,8 @@ class Standings:
             first_token_ms=health.first_token_ms,
             failure_share=round(health.failure_share, 3),
             last_error=health.last_error,
+            parity=None if measured is None else round(measured.score, 4),
+            parity_at="" if measured is None else _moment(measured.at),
             provider=facts.provider,
             vendor=facts.vendor,
             operator=facts.operator,
@@ -54,6 +68,10 @@ class Standings:
             host=facts.host,
             digest=facts.digest,
         )
+
+
+def _moment(seconds: float) -> str:
+    return timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _state(upstream: Upstream, health: UpstreamHealth, *, outlier: bool) -> tuple[State, str]:

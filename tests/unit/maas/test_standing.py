@@ -7,6 +7,7 @@ from secondbasket.core.standing import Standing
 from secondbasket.errors import UpstreamLimited, UpstreamTimeout, UpstreamUnavailable
 from secondbasket.maas.baskets import Basket, BasketPlan, Baskets
 from secondbasket.maas.health import Health, HealthRules, UpstreamHealth
+from secondbasket.maas.parity.standing import Measurement, ParityStanding
 from secondbasket.maas.routing import Router
 from secondbasket.maas.standing import Standings
 from tests.idle_upstream import IdleUpstream, facts
@@ -24,8 +25,12 @@ class House:
         self.health = Health(
             HealthRules(failures_to_open=3, open_seconds=4), clock=lambda: self.now
         )
+        self.parity = ParityStanding()
         self.standings = Standings(
-            self.baskets, self.health, Router(self.health, unproven=self.unproven)
+            self.baskets,
+            self.health,
+            Router(self.health, unproven=self.unproven),
+            measured=self.parity.measured,
         )
 
     def unproven(self, basket: Basket, facts: UpstreamFacts) -> str | None:
@@ -65,6 +70,27 @@ def test_the_members_that_are_not_up_come_last() -> None:
         "local/small",
     ]
     assert house.standings.of(house.baskets.find("b"))[2].state == "missing"
+
+
+def test_the_last_parity_score_stands_beside_it() -> None:
+    house = House()
+    assert (house.standing().parity, house.standing().parity_at) == (None, "")
+    at = 1_795_000_000.0
+    house.parity.take(
+        [
+            Measurement(
+                basket="b",
+                upstream="one",
+                model="inner",
+                digest="",
+                evals_digest=house.parity.evals_of("b"),
+                at=at,
+                score=0.91667,
+            )
+        ]
+    )
+    assert house.standing().parity == 0.9167
+    assert house.standing().parity_at.startswith("2026-11-")
 
 
 def test_what_is_unproven_says_why() -> None:

@@ -56,9 +56,13 @@ class ParityStanding:
     def evals_of(self, basket: str) -> str:
         return self._evals.get(basket, self._usual)
 
+    def measured(self, basket: str, upstream: str) -> Measurement | None:
+        """Its last measurement in the basket's evaluation, whatever it is now; None: never."""
+        return self._latest.get((basket, upstream, self.evals_of(basket)))
+
     def score(self, basket: str, upstream: str) -> float | None:
-        """What it last scored in the basket's evaluation, whatever it is now; None: never."""
-        known = self._latest.get((basket, upstream, self.evals_of(basket)))
+        """What it scored then."""
+        known = self.measured(basket, upstream)
         return None if known is None else known.score
 
     def unproven(self, basket: Basket, facts: UpstreamFacts) -> str | None:
@@ -66,7 +70,7 @@ class ParityStanding:
         floor = basket.rules.parity_floor
         if floor is None:
             return None
-        known = self._latest.get((basket.name, facts.name, self.evals_of(basket.name)))
+        known = self.measured(basket.name, facts.name)
         if known is None:
             return "parity not measured"
         if (known.model, known.digest) != (facts.model, facts.digest):
