@@ -94,6 +94,10 @@ def _forbidden(facts: UpstreamFacts) -> str | None:
     return None if verdict.allowed else verdict.rule
 
 
+async def _look(_text: str) -> None:
+    raise AssertionError
+
+
 async def _choose(basket: Basket, budgets: Budgets, request: ChatRequest) -> float:
     """Seconds that one of `CALLS` choices took."""
     health = Health()
@@ -118,6 +122,7 @@ async def _choose(basket: Basket, budgets: Budgets, request: ChatRequest) -> flo
             account=account,
             forbidden=_forbidden,
             held_back=lambda _rules: None,
+            look=_look,
             unfit=lambda _facts: None,
             most=lambda _facts: 1,
         )

@@ -290,6 +290,7 @@ async def open_stack(
                 classify=guard.classify,
                 forbidden=guard.forbids,
                 held_back=guard.held_back,
+                reclassify=guard.reclassify,
                 currency=currency,
                 canary=canary,
             )

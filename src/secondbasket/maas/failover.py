@@ -8,7 +8,7 @@ time, or is the caller's own fault, is not tried anywhere else.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
@@ -61,7 +61,8 @@ Rest = Callable[[Written, UpstreamFacts, str, int], Written]
 class Call(msgspec.Struct, Generic[Asked], frozen=True, kw_only=True):
     """What the gateway knows of a call. `forbidden` names the rule that forbids an upstream,
     `unfit` is the error of a request that it cannot take, `most` what it can cost there.
-    `held_back` hears the rules, by upstream, where the call fails and some kept it from one."""
+    `held_back` hears the rules, by upstream, where the call fails and some kept it from one;
+    `look` looks into what was answered so far, before somebody else is sent it."""
 
     basket: str
     request: Asked
@@ -70,6 +71,7 @@ class Call(msgspec.Struct, Generic[Asked], frozen=True, kw_only=True):
     account: Account
     forbidden: Callable[[UpstreamFacts], str | None]
     held_back: Callable[[Mapping[str, str]], None]
+    look: Callable[[str], Awaitable[None]]
     unfit: Callable[[UpstreamFacts], BasketError | None]
     most: Callable[[UpstreamFacts], int]
 
@@ -273,6 +275,8 @@ class Relay(Generic[Written]):
         rules = call.rules.continuation
         if delivered.way_on(rules, prefill=True) == "none":
             raise error
+        # A model may have written what its reader may see and other vendors may not.
+        await call.look(delivered.text)
         try:
             upstream = await self._candidates.next(
                 lambda facts: delivered.way_on(rules, prefill=facts.prefill) != "none"

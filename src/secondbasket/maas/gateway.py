@@ -37,8 +37,14 @@ Classify = Callable[[Key, Request, DataClass], Awaitable[Classification]]
 """The class of a request: never lower than its key's, than the one given, or than what it holds."""
 Forbidden = Callable[[DataClass, UpstreamFacts], str | None]
 """The rule that forbids an upstream to see data of a class; None where it may."""
+Reclassify = Callable[[Classification, str], Awaitable[Classification]]
+"""The class of a call once more text belongs to it: never lower than before."""
 HeldBack = Callable[[Account, Classification, Mapping[str, str]], None]
 """Hears of a call that failed while rules, by upstream, kept it from some of its basket."""
+
+
+async def unchanged(classification: Classification, _text: str) -> Classification:
+    return classification
 
 
 class Finder(Protocol):
@@ -69,6 +75,7 @@ class Gateway:
         forbidden: Forbidden,
         held_back: HeldBack,
         currency: str,
+        reclassify: Reclassify = unchanged,
         canary: bool = False,
     ) -> None:
         self._baskets = baskets
@@ -80,6 +87,7 @@ class Gateway:
         self._classify = classify
         self._forbidden = forbidden
         self._held_back = held_back
+        self._reclassify = reclassify
         self._currency = currency
         self._traffic = {each: Traffic(each, canary) for each in DataClass}
 
@@ -157,26 +165,33 @@ class Gateway:
         demand = demand_of(request)
         basket = self._baskets.find(request.model, demand.task)
         classification = await self._classify(key, request, floor)
-        data_class = classification.data_class
-        current_traffic.set(self._traffic[data_class])
+        current_traffic.set(self._traffic[classification.data_class])
         account = Account(
             operation=operation,
             key=key,
             basket=request.model,
             currency=self._currency,
-            data_class=data_class,
+            data_class=classification.data_class,
             reserve=lambda most: self._budgets.reserve(key, most),
             record=self._record,
             streamed=streamed,
         )
+
+        async def look(text: str) -> None:
+            nonlocal classification
+            classification = await self._reclassify(classification, text)
+            account.data_class = classification.data_class
+            current_traffic.set(self._traffic[classification.data_class])
+
         return Call(
             basket=basket.name,
             request=request,
             rules=basket.rules,
             route=self._router.route(basket),
             account=account,
-            forbidden=lambda facts: self._forbidden(data_class, facts),
+            forbidden=lambda facts: self._forbidden(account.data_class, facts),
             held_back=lambda rules: self._held_back(account, classification, rules),
+            look=look,
             unfit=demand.unfit,
             most=demand.most,
         )

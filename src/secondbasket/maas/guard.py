@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import anyio
+import msgspec
 from anyio import to_thread
 
 from secondbasket.core.data_class import DataClass
@@ -70,7 +71,28 @@ class Guard:
         """
         policy = self._policy
         texts = texts_of(request) if policy.looks else Texts("")
-        look = partial(policy.classify, texts, self._floor(key, asked, project))
+        return await self._look(policy, texts, self._floor(key, asked, project))
+
+    async def reclassify(self, classification: Classification, text: str) -> Classification:
+        """What a call counts as once `text`, which was answered so far, goes on to others."""
+        policy = self._policy
+        if not policy.looks:
+            return classification
+        floor = {"request": classification.data_class}
+        more = await self._look(policy, Texts(text), floor)
+        if more.data_class == classification.data_class:
+            return classification
+        return msgspec.structs.replace(
+            more,
+            sources={**classification.sources, "answer": more.data_class},
+            findings=(*classification.findings, *more.findings),
+            unread=classification.unread,
+        )
+
+    async def _look(
+        self, policy: Policy, texts: Texts, floor: Mapping[str, DataClass]
+    ) -> Classification:
+        look = partial(policy.classify, texts, floor)
         if len(texts.text) <= _AT_ONCE_CHARACTERS:
             return look()
         return await to_thread.run_sync(look, limiter=self._threads)

@@ -19,7 +19,9 @@ class Classification(msgspec.Struct, frozen=True, kw_only=True):
     """The class of a request is the highest that any of its `sources` gives it.
 
     `sources` maps 'default', 'key', 'project', 'header', 'detectors' and
-    'unread parts', those that have a say, to the class that each asks for.
+    'unread parts', those that have a say, to the class that each asks for;
+    'answer' is what was found in the answer so far, before another upstream
+    was to go on with it.
     """
 
     data_class: DataClass

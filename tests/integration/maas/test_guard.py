@@ -184,6 +184,7 @@ async def house(
             classify=guard.classify,
             forbidden=guard.forbids,
             held_back=guard.held_back,
+            reclassify=guard.reclassify,
             currency="USD",
         )
         yield House(gateway, guard, servers[0], servers[1], decisions, receipts, refused)
@@ -228,6 +229,23 @@ async def test_it_is_never_sent_out_by_continuation(tmp_path: Path) -> None:
         assert [decision.outcome for decision in home.decisions] == ["refused"]
         assert await home.ask("hello") == "half an answer fine"
         assert len(home.left) == 1
+
+
+async def test_what_a_model_wrote_is_looked_at_before_others_go_on_with_it(
+    tmp_path: Path,
+) -> None:
+    async def telling(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.event(delta(f"The account is {IBAN}, and "))
+        exchange.reset()
+
+    async with house(tmp_path, telling) as home:
+        with pytest.raises(UpstreamError):
+            await home.ask("hello")
+        assert home.left == []
+        assert home.receipts[0].data_class == "confidential"
+        detail = home.decisions[0].detail
+        assert (detail["raised_by"], detail["found"]) == ("answer", "iban 1")
 
 
 async def test_it_is_never_sent_out_as_an_embedding_or_a_completion(tmp_path: Path) -> None:
