@@ -116,6 +116,26 @@ def test_two_real_upstreams_are_measured_side_by_side_and_count(
     assert f"{far['passed']}/{len(_CASES)}" in people.stdout
 
 
+def test_a_real_model_judges_another_house_by_the_rubric(two_houses: Path) -> None:
+    file = two_houses / "judged.jsonl"
+    check = {"kind": "judged", "rubric": "It names Paris.", "least": 1}
+    case = {"id": "j", "prompt": "Name the capital of France.", "max_tokens": 24, "check": check}
+    file.write_text(json.dumps(case))
+    order = ("run", "assistant", "--evals", str(file), "--upstream", "far")
+    measured = told(two_houses, "parity", *order, "--judge", CHAT_MODEL)
+    [far] = measured["upstreams"]
+    # Whatever so small a model thinks of it: it is a grade, and it was paid for.
+    assert far["state"] == "measured", far
+    assert measured["judge"] == CHAT_MODEL
+    calls = told(two_houses, "usage", "--by", "key", "--by", "upstream")
+    assert {row["upstream"] for row in calls} == {"far", f"local/{CHAT_MODEL}"}
+    assert far["cost"] == sum(row["cost"] for row in calls)
+    itself = ("run", "assistant", "--evals", str(file), "--judge", CHAT_MODEL)
+    refused = run(two_houses, "parity", *itself)
+    assert refused.returncode == 1
+    assert "nobody judges its own answers" in refused.stderr
+
+
 def test_a_neighbour_that_is_gone_is_incomplete_and_does_not_count(two_houses: Path) -> None:
     settings = two_houses / "basket.toml"
     text = settings.read_text()

@@ -129,8 +129,9 @@ class Candidates(Generic[Asked]):
         route, account = self._call.route, self._call.account
         if not route.unproven:
             return
+        known = {each.facts.name: each.facts for each in route.upstreams}
         for name, why in route.overtaken(asked).items():
-            account.passed_over.setdefault(name, why)
+            account.passed_over.setdefault(name, self._call.forbidden(known[name]) or why)
         if asked in route.unproven:
             account.passed_over.pop(asked, None)
             account.unproven = True

@@ -4,10 +4,12 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import psutil
 import pytest
 
 from secondbasket.core.chat import ChatRequest, Fold, Message, Sampling
@@ -104,6 +106,15 @@ JUDGED = (
 
 def grades(points: int) -> Script:
     return says(always(json.dumps({"reason": "So it is.", "points": points})))
+
+
+def children() -> list[int]:
+    """Processes of ours that mark answers."""
+    return [
+        child.pid
+        for child in psutil.Process().children()
+        if "examiner_child" in " ".join(child.cmdline())
+    ]
 
 
 @dataclass
@@ -508,6 +519,42 @@ async def test_routing_asks_the_unproven_last_and_the_receipt_says_so(tmp_path: 
             "after upstream_unavailable of two, though parity 0.50 below floor 0.80"
         )
         assert receipt.passed_over == {}
+
+
+async def test_what_policy_forbids_is_told_as_forbidden_though_it_is_unproven_too(
+    tmp_path: Path,
+) -> None:
+    def not_one(_data_class: DataClass, facts: UpstreamFacts) -> str | None:
+        return "rule 'eu'" if facts.name == "us" else None
+
+    file = tmp_path / "cases.jsonl"
+    file.write_text(evals())
+    async with house(
+        tmp_path, floor=0.8, plan=ParityPlan(file), forbidden=not_one, us=good, two=good
+    ) as home:
+        await home.run(evals=None)
+        _, receipt = await home.ask()
+        assert (receipt.upstream, receipt.passed_over) == ("two", {"us": "rule 'eu'"})
+
+
+async def test_a_run_that_is_called_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    reached = anyio.Event()
+
+    async def hang(exchange: Exchange) -> None:
+        reached.set()
+        await exchange.closed_by_client.wait()
+
+    cases = json.loads(evals(1)) | {"check": {"kind": "json_schema", "schema": {"type": "object"}}}
+    async with house(tmp_path, one=hang) as home:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(home.run, evals=json.dumps(cases)))
+            await reached.wait()
+            assert children()
+            tasks.cancel_scope.cancel()
+        assert not children()
+        assert await home.desk.list(basket=None, limit=5) == []
+        home.upstreams["one"].script = good
+        assert (await home.run()).upstreams[0].score == 1.0
 
 
 async def test_the_first_choice_that_is_proven_is_asked_without_ado(tmp_path: Path) -> None:
