@@ -30,7 +30,8 @@ from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.account import Account
 from secondbasket.maas.baskets import Basket
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.failover import Call, Candidates
+from secondbasket.maas.candidates import Call, Candidates
+from secondbasket.maas.demand import demand_of
 from secondbasket.maas.health import Health
 from secondbasket.maas.routing import Router
 from secondbasket.policy.rules import Rule, Rules
@@ -123,8 +124,7 @@ async def _choose(basket: Basket, budgets: Budgets, request: ChatRequest) -> flo
             forbidden=_forbidden,
             held_back=lambda _rules: None,
             look=_look,
-            unfit=lambda _facts: None,
-            most=lambda _facts: 1,
+            demand=demand_of(request),
         )
         upstream = await Candidates(call, health).next()
         standing = health.of(upstream.facts.name)

@@ -87,6 +87,10 @@ class ResponseFormat(msgspec.Struct, frozen=True):
     schema: Mapping[str, Any] | None = None
 
 
+# No image, sound or file is more tokens than this; its own bytes say nothing of them.
+_MEDIA_BYTES = 1024 * 1024
+
+
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     messages: tuple[Message, ...]
@@ -109,7 +113,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(content, str):
                 total += len(content.encode())
             elif content:
-                total += sum(len(p.text.encode()) for p in content if isinstance(p, TextPart))
+                total += sum(
+                    len(part.text.encode()) if isinstance(part, TextPart) else _MEDIA_BYTES
+                    for part in content
+                )
             total += sum(len(c.name) + len(c.arguments.encode()) for c in message.tool_calls)
             total += len(message.name or "") + len(message.tool_call_id or "")
             if message.extra:

@@ -10,6 +10,7 @@ from secondbasket.core.ids import new_id
 from secondbasket.core.key import Key
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Hop, Operation, Outcome, Receipt
+from secondbasket.core.usage import Usage
 from secondbasket.errors import BasketError
 from secondbasket.maas.attempt import Attempt, milliseconds
 from secondbasket.maas.budgets import Reservation
@@ -76,9 +77,12 @@ class Account:
         else:
             self._reservation.change(self.spent + most)
 
-    def begin(self, facts: UpstreamFacts, decision: str, *, goes_on: bool = False) -> Attempt:
-        """An upstream is about to be asked; `goes_on`: for the rest of a begun answer."""
-        attempt = Attempt(facts, decision, since=self._started, goes_on=goes_on)
+    def begin(
+        self, facts: UpstreamFacts, decision: str, most: Usage, *, goes_on: bool = False
+    ) -> Attempt:
+        """An upstream is about to be asked for what can use `most` tokens there; `goes_on`: for
+        the rest of a begun answer."""
+        attempt = Attempt(facts, decision, most, since=self._started, goes_on=goes_on)
         self.attempts.append(attempt)
         return attempt
 

@@ -9,10 +9,11 @@ from secondbasket.core.ports import UpstreamFacts, WireMeter
 from secondbasket.core.receipt import Hop, Outcome
 from secondbasket.core.usage import Usage
 from secondbasket.errors import BasketError
+from secondbasket.maas.prices import plausible
 
 
 class Attempt:
-    """`pieces` is how often content came.
+    """`most` is what it can have used at most, `pieces` how often content came.
 
     `began` and `since` are readings of `time.perf_counter`: of this attempt,
     and of the call it belongs to.
@@ -28,15 +29,23 @@ class Attempt:
         "first_token_ms",
         "goes_on",
         "meter",
+        "most",
         "pieces",
         "since",
     )
 
     def __init__(
-        self, facts: UpstreamFacts, decision: str, *, since: float, goes_on: bool = False
+        self,
+        facts: UpstreamFacts,
+        decision: str,
+        most: Usage,
+        *,
+        since: float,
+        goes_on: bool = False,
     ) -> None:
         self.facts = facts
         self.decision = decision
+        self.most = most
         self.goes_on = goes_on
         self.meter = WireMeter()
         self.pieces = 0
@@ -67,14 +76,18 @@ class Attempt:
 
     @property
     def told(self) -> tuple[Usage, bool] | None:
-        """What the upstream counted, and whether that is all of it; None where it never did.
+        """What the upstream counted, and whether that is all of it; None where it never did, or
+        counted what cannot be.
 
         For what came after it last counted, a piece is at least one token.
         """
-        if self._told is None or not self._uncounted:
-            return None if self._told is None else (self._told, True)
-        written = max(self._told.output_tokens, self.pieces)
-        return msgspec.structs.replace(self._told, output_tokens=written), False
+        told = self._told
+        if told is None or not plausible(told, self.most, wrote=self.pieces > self._uncounted):
+            return None
+        if not self._uncounted:
+            return told, True
+        written = max(told.output_tokens, self.pieces)
+        return msgspec.structs.replace(told, output_tokens=written), False
 
     def fail(self, error: BasketError) -> None:
         """It broke: what was used is what the upstream had told by then.

@@ -10,8 +10,9 @@ from secondbasket.core.chat import (
 )
 from secondbasket.core.model import ModelTask
 from secondbasket.core.ports import UpstreamFacts
+from secondbasket.core.usage import Usage
 from secondbasket.errors import BasketError, InvalidRequest
-from secondbasket.maas.prices import worst_case
+from secondbasket.maas.prices import most_usage
 
 Request = ChatRequest | CompletionRequest | EmbeddingRequest
 
@@ -20,21 +21,24 @@ _MODALITY = {"image_url": "image", "input_audio": "audio", "file": "file"}
 
 
 class Demand(msgspec.Struct, frozen=True):
-    """What bounds the cost of `request`, wherever it is answered."""
+    """What bounds the cost of `request`, wherever it is answered.
+
+    `text_bytes` bounds the tokens that it holds, what a template adds left out.
+    """
 
     request: Request
     task: ModelTask
+    text_bytes: int
     prompts: int
     messages: int
     answers: int
     max_tokens: int | None = None
 
-    def most(self, facts: UpstreamFacts) -> int:
-        """The most it can cost at an upstream, in nano-units. Raises InvalidRequest where
-        nothing bounds it."""
-        return worst_case(
-            facts.price,
-            text_bytes=self.request.text_bytes,
+    def most(self, facts: UpstreamFacts) -> Usage:
+        """The most tokens it can use at an upstream. Raises InvalidRequest where nothing bounds
+        them."""
+        return most_usage(
+            text_bytes=self.text_bytes,
             prompts=self.prompts,
             messages=self.messages,
             answers=self.answers,
@@ -59,10 +63,13 @@ def demand_of(request: Request) -> Demand:
     """Raises InvalidRequest for more answers than one call may have."""
     if isinstance(request, EmbeddingRequest):
         prompts = len(request.inputs)
-        return Demand(request, "embedding", prompts, prompts, 0)
+        return Demand(request, "embedding", request.text_bytes, prompts, prompts, 0)
     sampling = request.sampling
     if isinstance(request, ChatRequest):
-        return Demand(request, "chat", 1, len(request.messages), sampling.n, sampling.max_tokens)
+        messages = len(request.messages)
+        return Demand(
+            request, "chat", request.text_bytes, 1, messages, sampling.n, sampling.max_tokens
+        )
     choices = sampling.n * len(request.prompts)
     if choices > _MOST_CHOICES:
         raise InvalidRequest(
@@ -70,7 +77,9 @@ def demand_of(request: Request) -> Demand:
             hint="Send several calls.",
             param="prompt",
         )
-    return Demand(request, "chat", len(request.prompts), 0, choices, sampling.max_tokens)
+    return Demand(
+        request, "chat", request.text_bytes, len(request.prompts), 0, choices, sampling.max_tokens
+    )
 
 
 def _unread(request: ChatRequest, facts: UpstreamFacts) -> InvalidRequest | None:

@@ -86,7 +86,7 @@ class Explainer:
     ) -> Allowed:
         facts = upstream.facts
         try:
-            most = demand.most(facts)
+            most = facts.price.cost(demand.most(facts))
         except InvalidRequest:
             most = None
         return Allowed(

@@ -8,7 +8,7 @@ time, or is the caller's own fault, is not tried anywhere else.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
@@ -24,180 +24,27 @@ from secondbasket.core.chat import (
     EmbeddingRequest,
 )
 from secondbasket.core.ports import Upstream, UpstreamFacts, WireMeter
-from secondbasket.core.rules import BasketRules
 from secondbasket.core.usage import Usage
 from secondbasket.errors import (
-    AllUpstreamsFailed,
     BasketError,
-    BudgetExceeded,
-    InvalidRequest,
-    PolicyRefused,
+    UpstreamBroken,
     UpstreamError,
-    UpstreamLimited,
     UpstreamTimeout,
-    UpstreamUnavailable,
 )
-from secondbasket.maas.account import Account
 from secondbasket.maas.attempt import Attempt
+from secondbasket.maas.candidates import Call, Candidates
 from secondbasket.maas.continuation import Joint
 from secondbasket.maas.delivered import Delivered
 from secondbasket.maas.health import Health, UpstreamHealth
 from secondbasket.maas.patience import Patience
-from secondbasket.maas.routing import Route
 
 _COUNT_SECONDS = 2.0
-# Rather than fail, a call waits so long for an upstream that told when it can be asked again.
-_LONGEST_WAIT_SECONDS = 2.0
-
-Asked = TypeVar("Asked", ChatRequest, CompletionRequest, EmbeddingRequest)
 Written = TypeVar("Written", ChatRequest, CompletionRequest)
 
 
 Ask = Callable[[Upstream, Written, WireMeter], AsyncGenerator[Chunk, None]]
 Rest = Callable[[Written, UpstreamFacts, str, int], Written]
 """The request for the rest of an answer, for an upstream: given what is out, and its tokens."""
-
-
-class Call(msgspec.Struct, Generic[Asked], frozen=True, kw_only=True):
-    """What the gateway knows of a call. `forbidden` names the rule that forbids an upstream,
-    `unfit` is the error of a request that it cannot take, `most` what it can cost there.
-    `held_back` hears the rules, by upstream, where the call fails and some kept it from one;
-    `look` looks into what was answered so far, before somebody else is sent it."""
-
-    basket: str
-    request: Asked
-    rules: BasketRules
-    route: Route
-    account: Account
-    forbidden: Callable[[UpstreamFacts], str | None]
-    held_back: Callable[[Mapping[str, str]], None]
-    look: Callable[[str], Awaitable[None]]
-    unfit: Callable[[UpstreamFacts], BasketError | None]
-    most: Callable[[UpstreamFacts], int]
-
-
-class Candidates(Generic[Asked]):
-    """The upstreams of one call that are still to be asked."""
-
-    def __init__(self, call: Call[Asked], health: Health) -> None:
-        self._call: Call[Asked] = call
-        self._health = health
-        self._waiting = list(call.route.upstreams)
-        self._attempts: list[tuple[str, BasketError]] = []
-        self._refusals: list[BasketError] = []
-        self._limited: dict[str, Upstream] = {}
-        self._forbidden: dict[str, str] = {}
-
-    async def next(self, continuing: Callable[[UpstreamFacts], bool] | None = None) -> Upstream:
-        """Who is asked now, its money secured. Raises what the caller is to hear else.
-
-        Where part of the answer is out, only who is `continuing` will do.
-        """
-        call = self._call
-        if len(self._attempts) < call.rules.attempts:
-            while self._waiting:
-                upstream = self._waiting.pop(0)
-                why = self._why_not(upstream, continuing)
-                if why is None:
-                    self._tell_unproven(upstream.facts.name)
-                    return upstream
-                call.account.passed_over.setdefault(upstream.facts.name, why)
-            if continuing is None and (again := await self._whoever_let_us_wait()):
-                return again
-        raise self._failure()
-
-    def failed(self, upstream: Upstream, error: BasketError) -> None:
-        """It was asked, and did not answer."""
-        name = upstream.facts.name
-        again = any(known == name for known, _ in self._attempts)
-        if isinstance(error, UpstreamLimited) and error.retry_after is not None and not again:
-            self._limited[name] = upstream
-        self._attempts.append((name, error))
-
-    def why(self, upstream: Upstream) -> str:
-        """Why this one is asked now, in words."""
-        if self._attempts:
-            name, error = self._attempts[-1]
-            told = f"after {error.code} of {name}"
-        else:
-            told = f"first by {self._call.rules.routing}"
-        unproven = self._call.route.unproven.get(upstream.facts.name)
-        return told if unproven is None else f"{told}, though {unproven}"
-
-    def _tell_unproven(self, asked: str) -> None:
-        """The receipt says who was passed over as unproven, and that the one asked is."""
-        route, account = self._call.route, self._call.account
-        if not route.unproven:
-            return
-        known = {each.facts.name: each.facts for each in route.upstreams}
-        for name, why in route.overtaken(asked).items():
-            account.passed_over.setdefault(name, self._call.forbidden(known[name]) or why)
-        if asked in route.unproven:
-            account.passed_over.pop(asked, None)
-            account.unproven = True
-
-    def _why_not(
-        self, upstream: Upstream, continuing: Callable[[UpstreamFacts], bool] | None
-    ) -> str | None:
-        call, facts = self._call, upstream.facts
-        rule = call.forbidden(facts)
-        if rule is not None:
-            self._forbidden[facts.name] = rule
-            return rule
-        if continuing is not None and not continuing(facts):
-            return "cannot go on with a half-written answer"
-        if not upstream.ready():
-            return "not ready"
-        health = self._health.of(facts.name)
-        ill = health.why_not()
-        if ill is not None:
-            return ill
-        unfit = call.unfit(facts) or upstream.unfit(call.request)
-        if unfit is not None:
-            self._refusals.append(unfit)
-            return unfit.message
-        if self._attempts and not health.take_retry():
-            return "its retry budget is used up"
-        try:
-            call.account.secure(call.most(facts))
-        except (BudgetExceeded, InvalidRequest) as error:
-            self._refusals.append(error)
-            return error.message
-        return None
-
-    async def _whoever_let_us_wait(self) -> Upstream | None:
-        """An upstream that said when it can be asked again, once that time has come.
-
-        The soonest first, and each only once: who says so a second time is left alone.
-        """
-        while self._limited:
-            name = min(self._limited, key=lambda each: self._health.of(each).wait_seconds)
-            upstream = self._limited.pop(name)
-            wait = self._health.of(name).wait_seconds
-            if 0 < wait <= _LONGEST_WAIT_SECONDS:
-                await anyio.sleep(wait)
-            if self._why_not(upstream, None) is None:
-                return upstream
-        return None
-
-    def _failure(self) -> BasketError:
-        """What to tell, the most telling first."""
-        call = self._call
-        if self._forbidden:
-            call.held_back(self._forbidden)
-        if len(self._attempts) == 1:
-            return self._attempts[0][1]
-        if self._attempts:
-            return AllUpstreamsFailed(call.basket, self._attempts)
-        if len(self._forbidden) == len(call.route.upstreams) and self._forbidden:
-            return PolicyRefused(call.basket, call.account.data_class.label, self._forbidden)
-        if self._refusals:
-            return self._refusals[0]
-        told = "; ".join(f"{name}: {why}" for name, why in call.account.passed_over.items())
-        return UpstreamUnavailable(
-            f"Nothing behind '{call.basket}' is ready to answer ({told or 'it is empty'}).",
-            hint="It may still be loading: try again in a moment, or look at `basket status`.",
-        )
 
 
 class Relay(Generic[Written]):
@@ -237,7 +84,9 @@ class Relay(Generic[Written]):
         upstream = self._first or await candidates.next()
         decision, goes_on = candidates.why(upstream), False
         while True:
-            attempt = call.account.begin(upstream.facts, decision, goes_on=goes_on)
+            attempt = call.account.begin(
+                upstream.facts, decision, call.demand.most(upstream.facts), goes_on=goes_on
+            )
             health = self._health.of(upstream.facts.name)
             health.begin()
             self._running = (upstream, attempt, health)
@@ -312,10 +161,11 @@ class Relay(Generic[Written]):
                 if attempt.observe(chunk):
                     call.account.first_token()
                     patience.content()
+                # Before it counts as finished: an answer that cannot be joined is not.
+                step = chunk if joint is None else _joined(chunk, joint)
                 for choice in chunk.choices:
                     if choice.finish_reason is not None:
                         finished.add(choice.index)
-                step = chunk if joint is None else _joined(chunk, joint)
                 if held is not None:
                     held.append(step)
                     continue
@@ -379,7 +229,7 @@ async def embed(call: Call[EmbeddingRequest], health: Health) -> EmbeddingAnswer
     while True:
         upstream = await candidates.next()
         decision = candidates.why(upstream)
-        attempt = call.account.begin(upstream.facts, decision)
+        attempt = call.account.begin(upstream.facts, decision, call.demand.most(upstream.facts))
         standing = health.of(upstream.facts.name)
         standing.begin()
         try:
@@ -418,7 +268,10 @@ def _joined(chunk: Chunk, joint: Joint) -> Chunk:
 
 
 def _joined_choice(choice: ChoiceDelta, joint: Joint) -> ChoiceDelta:
+    """Raises UpstreamBroken where the continuation cannot be shown to follow what is out."""
     text = joint.feed(choice.text) if choice.text else ""
     if choice.finish_reason is not None:
         text += joint.flush()
+    if joint.verified is False:
+        raise UpstreamBroken("The continuation does not begin with the last words of the answer.")
     return msgspec.structs.replace(choice, text=text)

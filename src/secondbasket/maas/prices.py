@@ -1,6 +1,5 @@
 """Prices: what each upstream costs, and the most one call can come to."""
 
-from secondbasket.core.money import Price
 from secondbasket.core.usage import Usage
 from secondbasket.errors import InvalidRequest
 
@@ -10,6 +9,7 @@ LOCAL = "local"
 # tools) and of each message (role, delimiters, wrapping of a tool's call or reply).
 _TEMPLATE_TOKENS = 512
 _MESSAGE_TOKENS = 32
+_UNTOLD_TOKENS = 8192
 
 
 def most_usage(
@@ -42,40 +42,16 @@ def most_usage(
     return Usage(input_tokens, answers * min(limits, default=0))
 
 
-def worst_case(
-    price: Price,
-    *,
-    text_bytes: int,
-    prompts: int,
-    messages: int,
-    answers: int,
-    max_tokens: int | None,
-    context_tokens: int,
-) -> int:
-    """The most one call can cost, in nano-units: what is reserved before it is made.
-
-    Arguments and errors are those of `most_usage`.
-    """
-    return price.cost(
-        most_usage(
-            text_bytes=text_bytes,
-            prompts=prompts,
-            messages=messages,
-            answers=answers,
-            max_tokens=max_tokens,
-            context_tokens=context_tokens,
-        )
-    )
-
-
 def plausible(usage: Usage, most: Usage, *, wrote: bool = False) -> bool:
     """Whether an upstream's count can be true, given the `most` that its call could use.
 
+    Providers may add instructions of their own to what is read, for tools above all.
     `wrote`: something of the answer came, which takes at least one token. What
     cannot be true is no figure to bill: count it otherwise, and mark it inexact.
     """
     return (
-        0 <= usage.cached_input_tokens <= usage.input_tokens <= most.input_tokens
+        0 <= usage.cached_input_tokens <= usage.input_tokens
+        and usage.input_tokens <= most.input_tokens + _UNTOLD_TOKENS
         and 0 <= usage.output_tokens <= most.output_tokens
         and not (wrote and usage.output_tokens == 0)
     )

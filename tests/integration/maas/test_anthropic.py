@@ -26,7 +26,7 @@ from secondbasket.core.receipt import Receipt
 from secondbasket.core.rules import BasketRules
 from secondbasket.core.usage import Usage
 from secondbasket.egress.loopback import loopback_session
-from secondbasket.errors import UnsupportedField
+from secondbasket.errors import UnsupportedField, UpstreamBroken
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.baskets import Basket, Baskets
@@ -276,16 +276,44 @@ async def test_a_broken_stream_goes_on_with_the_other_wire(tmp_path: Path) -> No
             {
                 "type": "content_block_delta",
                 "index": 0,
-                "delta": {"type": "text_delta", "text": "Well. "},
+                "delta": {"type": "text_delta", "text": "A whole sentence first. "},
             },
             {"type": "error", "error": {"type": "overloaded_error", "message": "m"}},
         ):
             await exchange.event(event)
         await exchange.end_stream()
 
+    async def repeating(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        for event in (delta("A whole sentence first. Hello"), finish(), usage(4, 6), "[DONE]"):
+            await exchange.event(event)
+        await exchange.end_stream()
+
     async with house(tmp_path, breaking) as home:
-        assert await home.ask(QUESTION) == "Well. Hello"
+        home.two.script = repeating
+        assert await home.ask(QUESTION) == "A whole sentence first. Hello"
         first, second = home.receipts[0].hops
         assert (first.error, second.outcome) == ("upstream_limited", "completed")
         replayed = json.dumps(home.two.exchanges[0].json()["messages"])
-        assert "Well. " in replayed
+        assert "A whole sentence first. " in replayed
+
+
+async def test_a_continuation_that_cannot_be_joined_is_no_answer(tmp_path: Path) -> None:
+    async def breaking(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        for event in (
+            {"type": "message_start", "message": {"usage": {"input_tokens": 3}}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text"}},
+            {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "text_delta", "text": "A whole sentence first. "},
+            },
+        ):
+            await exchange.event(event)
+        exchange.reset()
+
+    async with house(tmp_path, breaking) as home:
+        with pytest.raises(UpstreamBroken):
+            await home.ask(QUESTION)
+        assert [hop.outcome for hop in home.receipts[0].hops] == ["upstream_failed"] * 2

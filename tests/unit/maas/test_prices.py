@@ -7,21 +7,22 @@ from hypothesis import strategies as st
 from secondbasket.core.money import Price
 from secondbasket.core.usage import Usage
 from secondbasket.errors import InvalidRequest
-from secondbasket.maas.prices import most_usage, plausible, worst_case
+from secondbasket.maas.prices import most_usage, plausible
 
 PRICE = Price(50_000_000, 200_000_000)
 
 
 def most_of(text_bytes: int, max_tokens: int | None, context_tokens: int, **more: int) -> int:
     shape = {"prompts": 1, "messages": 1, "answers": 1} | more
-    return worst_case(
-        PRICE,
-        text_bytes=text_bytes,
-        max_tokens=max_tokens,
-        context_tokens=context_tokens,
-        prompts=shape["prompts"],
-        messages=shape["messages"],
-        answers=shape["answers"],
+    return PRICE.cost(
+        most_usage(
+            text_bytes=text_bytes,
+            max_tokens=max_tokens,
+            context_tokens=context_tokens,
+            prompts=shape["prompts"],
+            messages=shape["messages"],
+            answers=shape["answers"],
+        )
     )
 
 
@@ -54,7 +55,7 @@ counts = st.integers(0, 10**6)
     answers=st.integers(1, 8),
     parts=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)),
 )
-def test_no_call_within_its_bounds_costs_more_than_the_worst_case(
+def test_no_call_within_its_bounds_costs_more_than_its_most_usage(
     price: Price,
     text_bytes: int,
     max_tokens: int | None,
@@ -67,8 +68,7 @@ def test_no_call_within_its_bounds_costs_more_than_the_worst_case(
     read = int(parts[0] * text_bytes) + int(parts[1] * (30 * messages + 500))
     written = int(parts[2] * (context_tokens if max_tokens is None else max_tokens))
     usage = Usage(min(read, context_tokens), answers * min(written, context_tokens))
-    most = worst_case(
-        price,
+    most = most_usage(
         text_bytes=text_bytes,
         prompts=1,
         messages=messages,
@@ -76,7 +76,7 @@ def test_no_call_within_its_bounds_costs_more_than_the_worst_case(
         max_tokens=max_tokens,
         context_tokens=context_tokens,
     )
-    assert price.cost(usage) <= most
+    assert price.cost(usage) <= price.cost(most)
 
 
 MOST = most_usage(
@@ -91,6 +91,7 @@ MOST = most_usage(
         (Usage(30, 0), False, True),
         (Usage(30, 0), True, False),
         (Usage(100, 51), True, False),
+        (Usage(5000, 50), True, True),
         (Usage(10**6, 5), True, False),
         (Usage(30, 5, 30), True, True),
         (Usage(30, 5, 31), True, False),
