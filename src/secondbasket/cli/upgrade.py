@@ -9,6 +9,8 @@ import click
 from secondbasket import __version__
 from secondbasket.cli.home import read_home
 from secondbasket.cli.output import emit, json_option, note
+from secondbasket.core.decision import Decision
+from secondbasket.ledger.journal import record_once
 from secondbasket.settings import Settings
 from secondbasket.stores.archive import write_archive
 from secondbasket.stores.database import Database
@@ -63,6 +65,17 @@ async def _upgrade(settings: Settings, home: Home) -> tuple[str | None, str | No
                 lambda: write_archive(home, backup, version=__version__, database=own, models=False)
             )
         await database.migrate()
-        return before, await database.revision(), backup
+        after = await database.revision()
+        if before is not None and before != after:
+            record_once(
+                home.journal,
+                Decision(
+                    kind="schema_upgraded",
+                    subject=str(after),
+                    outcome="done",
+                    detail={"before": before, "version": __version__},
+                ),
+            )
+        return before, after, backup
     finally:
         database.close()

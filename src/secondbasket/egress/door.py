@@ -232,7 +232,7 @@ def _counted_by(meter: Meter, facts: UpstreamFacts | None) -> type[aiohttp.Clien
 
         def count(self) -> None:
             content: aiohttp.StreamReader | None = self.content  # None until headers are read
-            if content is not None:
+            if content is not None and content is not aiohttp.EMPTY_PAYLOAD:  # which cannot tell
                 received = content.total_raw_bytes
                 self._counter.add(received=received - self._counted)
                 self._counted = received

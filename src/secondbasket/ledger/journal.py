@@ -146,6 +146,15 @@ class Journal:
             self._file = None
 
 
+def record_once(folder: Path, entry: Entry) -> None:
+    """Append one entry to a journal that nobody has open; it is folded at the next start."""
+    journal = Journal(folder)
+    try:
+        journal.append(entry)
+    finally:
+        journal.close()
+
+
 def _cut_torn_tail(segment: Path) -> None:
     """A line without its newline was never acknowledged: keep it aside, and cut it off."""
     content = segment.read_bytes()

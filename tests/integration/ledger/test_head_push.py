@@ -62,6 +62,18 @@ async def test_a_head_is_posted_as_it_was_signed_and_told_once() -> None:
     assert pushes(told) == [("host 0", "done")]
 
 
+async def test_an_answer_without_a_body_is_an_answer() -> None:
+    told: list[Decision] = []
+
+    async def take(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with scripted_upstream(take) as host, pushing(host, told=told) as push:
+        push.offer(head(3))
+        [state] = await push.push()
+    assert (state.size, state.failure) == (3, "")
+
+
 async def test_what_fails_is_tried_again_and_the_newest_head_gets_there() -> None:
     told: list[Decision] = []
     refusals = 3

@@ -191,6 +191,20 @@ async def test_decisions_are_told_once_and_bytes_are_counted(
     assert (decision.outcome, decision.detail["rule"]) == ("allowed", "configured: loopback")
 
 
+async def test_an_answer_without_a_body_counts_none(
+    fetch: Fetch, serve: Serve, told: list[Decision]
+) -> None:
+    async def nothing(request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    server = await serve(nothing)
+    place = Destination("127.0.0.1", server.port)
+    async with opened(Door(DestinationRules([place]), told.append)) as door:
+        await fetch(door, f"http://{place}/")
+        door.meter.tell()
+    assert [each.outcome for each in told if each.kind == "egress"] == ["allowed"]
+
+
 async def test_an_abandoned_answer_is_counted_as_far_as_it_came(
     serve: Serve, told: list[Decision]
 ) -> None:
