@@ -168,6 +168,11 @@ async def open_stack(
         await database.prepare()
         ledger = Ledger(Journal(home.journal, fsync=settings.ledger.fsync), database)
         closing.push_async_callback(ledger.close)
+        notary = Notary(
+            ledger, database, SigningKey(home.signing_key_file), file=settings.ledger.head_file
+        )
+        if engines:  # a command that is over in a moment leaves signing to the server
+            closing.push_async_callback(notary.try_to_make)
 
         currency = settings.prices.currency
         peppers = Peppers(home)
@@ -191,12 +196,6 @@ async def open_stack(
         closing.push_async_callback(door.aclose)
         loopback = Loopback(cuts)
         closing.push_async_callback(loopback.aclose)
-        notary = Notary(
-            ledger,
-            database,
-            SigningKey(home.signing_key_file),
-            file=settings.ledger.head_file,
-        )
         head_push = HeadPush(_head_destinations(settings, door), ledger.record_decision)
         notary.on_head(head_push.offer)
         store = Store(home.models)
@@ -382,7 +381,7 @@ async def open_stack(
         background.start_soon(ledger.run)
         background.start_soon(pepper_care.run)
         background.start_soon(door.meter.run)
-        if engines:  # a command that is over in a moment leaves signing to the server
+        if engines:
             background.start_soon(notary.run, settings.ledger.head_seconds)
             background.start_soon(head_push.run)
         await background.start(drills.run)

@@ -3,8 +3,7 @@
 A destination is an HTTP address that takes a POST with the head as JSON, and
 answers 2xx once it is kept. The newest head covers all before it, so one that
 could not be sent is not sent later, but a newer one. What changes (the first
-success, a failure, a recovery) is a decision in the ledger; not each push, or
-each would make the chain grow and the next head due.
+success, a failure, a recovery) is a decision in the ledger, not each push.
 """
 
 import logging
