@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -78,28 +79,37 @@ RECORD = ModelRecord(
         quantisation="Q4_1",
     ),
 )
-SERVING = ModelView(
-    RECORD,
-    ReplicaStatus(
-        name=RECORD.name,
-        state="ready",
-        reason="",
-        pid=4711,
-        restarts=0,
-        context_tokens=4096,
-        slots=4,
-        log="engine.log",
-        engine="xllamacpp 2026.10.11549",
+REPLICA = ReplicaStatus(
+    name=RECORD.name,
+    state="ready",
+    reason="",
+    pid=4711,
+    restarts=0,
+    context_tokens=4096,
+    slots=4,
+    log="engine.log",
+    engine="xllamacpp 2026.10.11549",
+    chip="cpu0",
+    estimate=FitEstimate(
         chip="cpu0",
-        estimate=FitEstimate(
-            chip="cpu0",
-            weights=94 * MIB,
-            kv_cache=180 * MIB,
-            margin=96 * MIB,
-            prompt_cache=128 * MIB,
-            free=5200 * MIB,
+        weights=94 * MIB,
+        kv_cache=180 * MIB,
+        margin=96 * MIB,
+        prompt_cache=128 * MIB,
+        free=5200 * MIB,
+    ),
+    observed_bytes=352 * MIB,
+)
+SERVING = ModelView(RECORD, REPLICA)
+SECOND = msgspec.structs.replace(
+    SERVING,
+    others=(
+        msgspec.structs.replace(
+            REPLICA,
+            name=f"{MODEL}@openvino",
+            engine="openvino-genai 2026.4.1",
+            observed_bytes=620 * MIB,
         ),
-        observed_bytes=352 * MIB,
     ),
 )
 FAILED = ModelView(

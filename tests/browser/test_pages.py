@@ -17,6 +17,7 @@ from tests.browser.scripted_console import (
     FAILED,
     MODEL,
     PAIR,
+    SECOND,
     SERVING,
     Console,
     ScriptedModel,
@@ -177,6 +178,16 @@ async def test_models_show_fit_and_follow_their_state(signed_in: Page, console: 
     await expect(whole).to_be_visible()  # what was opened stays open
     await card.get_by_role("button", name="Copy the digest").click()
     assert await signed_in.evaluate("navigator.clipboard.readText()") == DIGEST
+
+
+async def test_a_model_in_two_engines_shows_both(signed_in: Page, console: Console) -> None:
+    console.models = (SECOND,)
+    await signed_in.goto(f"{console.url}/models")
+    card = signed_in.get_by_role("article")
+    for text in ("xllamacpp 2026.10.11549", "openvino-genai 2026.4.1 ready 620.0 MiB"):
+        await expect(card).to_contain_text(text)
+    results = await Axe().run(signed_in)
+    assert results.violations_count == 0, results.generate_report()
 
 
 async def test_chips_show_what_was_measured(signed_in: Page, console: Console) -> None:

@@ -87,18 +87,25 @@ def _show_hops(receipt: Receipt) -> None:
     header = ("HOP", "UPSTREAM", "LAW", "ASKED", "OUTCOME", "TOKENS", "COST", "STARTED", "FIRST")
     table(
         header,
-        [_hop_row(number, hop, receipt.currency) for number, hop in enumerate(receipt.hops, 1)],
+        [
+            _hop_row(number, hop, before, receipt.currency)
+            for number, (hop, before) in enumerate(
+                zip(receipt.hops, (None, *receipt.hops), strict=False), 1
+            )
+        ],
         right=(0, 5, 6, 7, 8),
     )
 
 
-def _hop_row(number: int, hop: Hop, currency: str) -> tuple[str, ...]:
+def _hop_row(number: int, hop: Hop, before: Hop | None, currency: str) -> tuple[str, ...]:
     about = "" if hop.usage_exact else "~"
+    # The row above names the one that it came after.
+    decision = hop.decision.removesuffix(f" of {before.upstream}") if before else hop.decision
     return (
         str(number),
         hop.upstream,
         hop.law,
-        hop.decision,
+        decision,
         hop.outcome + f" ({hop.error})" * bool(hop.error),
         f"{about}{hop.input_tokens} + {hop.output_tokens}",
         format_nano(hop.cost, currency),

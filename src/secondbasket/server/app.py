@@ -94,6 +94,7 @@ def _console_ports(stack: Stack) -> ConsolePorts:
                 record,
                 replicas.get(record.name),
                 stack.local_models.unserved.get(record.name, ""),
+                [each for name, each in replicas.items() if name.startswith(f"{record.name}@")],
             )
             for record in await stack.model_desk.list()
         ]

@@ -78,7 +78,7 @@ def test_every_hop_has_its_reason_and_its_price(capsys: pytest.CaptureFixture[st
         " 0 ms 20 ms"
     ) in lines
     assert (
-        "2 local/small own goes on after upstream_timeout of far completed 66 + 20 0.00000025 USD"
+        "2 local/small own goes on after upstream_timeout completed 66 + 20 0.00000025 USD"
         " 310 ms 335 ms"
     ) in lines
     assert "other law is not FR" in lines

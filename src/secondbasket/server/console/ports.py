@@ -19,11 +19,15 @@ from secondbasket.maas.sessions import Sessions
 
 
 class ModelView(msgspec.Struct, frozen=True):
-    """A model of the registry and the replica that runs it, or why there is none."""
+    """A model of the registry and the replica that runs it, or why there is none.
+
+    `others` are replicas that run it in further engines.
+    """
 
     record: ModelRecord
     replica: ReplicaStatus | None = None
     unserved: str = ""
+    others: Sequence[ReplicaStatus] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
