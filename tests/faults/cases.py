@@ -65,6 +65,12 @@ class Pair(msgspec.Struct, frozen=True):
     first: Upstream
     second: Upstream
 
+    @property
+    def under_way(self) -> int:
+        """Calls that are not over yet."""
+        calls = [*self.first.calls, *self.second.calls]
+        return sum(not call.over.is_set() for call in calls)
+
 
 def place(server: FaultServer, each: list[Case]) -> dict[str, Pair]:
     """A pair of upstreams on `server` for every case, by its model name."""

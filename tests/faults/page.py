@@ -9,7 +9,7 @@ import msgspec
 
 from bench.machine import Machine
 from tests.faults.catalogue import CATALOGUE
-from tests.faults.target import Measured, Outcome
+from tests.faults.target import AT_ONCE, Measured, Outcome
 from tools.locks import ROOT
 
 PAGE = ROOT / "docs" / "faults.md"
@@ -38,6 +38,23 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     retries: int
     ours: list[Measured]
     theirs: list[Measured]
+
+
+def write(results: Results) -> None:
+    """Keep the results, a row a line; the words of whole answers are left out."""
+    columns = {name: map(_kept, getattr(results, name)) for name in ("ours", "theirs")}
+    head = msgspec.to_builtins(results) | {"ours": [], "theirs": []}
+    text = msgspec.json.encode(head).decode()
+    for name, rows in columns.items():
+        lines = ",\n".join(msgspec.json.encode(row).decode() for row in rows)
+        text = text.replace(f'"{name}":[]', f'\n"{name}":[\n{lines}\n]', 1)
+    RESULTS.write_text(f"{text}\n")
+
+
+def _kept(row: Measured) -> Measured:
+    if not row.seen.whole:
+        return row
+    return msgspec.structs.replace(row, seen=msgspec.structs.replace(row.seen, text=""))
 
 
 def read() -> Results:
@@ -96,7 +113,7 @@ def _introduction(results: Results) -> Iterator[str]:
         " for the router and each deployment. No database, telemetry off, prices from its own"
         " file. It has no setting for continuing a stream that broke after its first words."
     )
-    yield f"- Measured on {results.machine}, both in one run, two calls at a time."
+    yield f"- Measured on {results.machine}, both in one run, {AT_ONCE} calls at a time."
     yield ""
 
 
@@ -115,6 +132,7 @@ def _summary(results: Results) -> Iterator[str]:
             f"{max(each.first_calls for each in column)}",
             f"{statistics.median(each.seen.seconds for each in column):.2f} s",
             f"{max(each.seen.seconds for each in column):.1f} s",
+            f"{sum(each.left_open for each in column)}",
         )
         for column in _columns(results)
     ]
@@ -123,6 +141,7 @@ def _summary(results: Results) -> Iterator[str]:
         "most calls to the failing upstream in one row",
         "time of a row, median",
         "time of a row, longest",
+        "calls still open at an upstream 5 s after every client had gone",
     )
     yield from _rows(
         ("", "Second Basket", "LiteLLM"),

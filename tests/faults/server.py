@@ -11,7 +11,10 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Literal, Self, TypeVar
 
+import msgspec
+
 from tests.faults.acts import Act, Scene, healthy
+from tests.faults.answer import fragments
 from tests.faults.anthropic_wire import AnthropicWire
 from tests.faults.catalogue import Fault
 from tests.faults.line import Line
@@ -20,6 +23,8 @@ from tests.faults.wire import Asked, Wire
 
 Result = TypeVar("Result")
 WireName = Literal["openai", "anthropic"]
+Manner = Literal["obeys", "goes straight on", "starts over", "comments"]
+"""How a model takes the instruction to repeat the last words of an answer and go on."""
 _WIRES: dict[WireName, Wire] = {"openai": OpenAIWire(), "anthropic": AnthropicWire()}
 
 
@@ -40,6 +45,7 @@ class Upstream:
         self.name = name
         self.wire = wire
         self.calls: list[Call] = []
+        self.manner: Manner = "obeys"
         self.fault: Fault | None = None
         self._server = server
         self._left = 0
@@ -65,7 +71,7 @@ class Upstream:
 
     async def answer(self, path: str, headers: dict[str, str], body: bytes, line: Line) -> None:
         wire = _WIRES[self.wire]
-        asked = wire.asked(path, json.loads(body))
+        asked = _taken(wire.asked(path, json.loads(body)), self.manner)
         if path.endswith("/count_tokens"):  # which costs nothing and is no call of the model
             await line.respond(json.dumps({"input_tokens": asked.read}).encode())
             return
@@ -188,12 +194,12 @@ class FaultServer:
             line.broken = True
             answer.cancel()
         await asyncio.wait({answer})
-        if not hang_up.done():
-            hang_up.cancel()
-            await asyncio.wait({hang_up})
+        hang_up.cancel()  # changes nothing where it is done
+        await asyncio.wait({hang_up})
+        lost = hang_up.cancelled() or hang_up.exception() is not None
         if not answer.cancelled():
             answer.result()
-        return b"" if line.broken or hang_up.cancelled() else hang_up.result()
+        return b"" if lost else hang_up.result()
 
     async def _answer(self, path: str, headers: dict[str, str], body: bytes, line: Line) -> None:
         upstream = self.upstreams.get(path.split("/")[1])
@@ -201,6 +207,18 @@ class FaultServer:
             await line.respond(b'{"error": {"message": "nothing here"}}', status=404)
             return
         await upstream.answer(path, headers, body, line)
+
+
+def _taken(asked: Asked, manner: Manner) -> Asked:
+    """The call as a model of that manner takes it."""
+    if not asked.again or manner == "obeys":
+        return asked
+    again: list[str] = []
+    if manner == "starts over":
+        again = fragments()[: asked.begun]
+    elif manner == "comments":
+        again = ["Sorry", " about", " that", "!", " Here", " it", " is", ":\n\n", *asked.again]
+    return msgspec.structs.replace(asked, again=again)
 
 
 async def _head(reader: asyncio.StreamReader, ahead: bytes) -> tuple[str, dict[str, str]] | None:

@@ -39,7 +39,7 @@ async def ask(
         kind=kind,
         form="vectors" if kind == "embeddings" else fault.form,
         stream=mode == "stream",
-        patience=0.5 if fault.name in SILENT else 20,
+        patience=2 if fault.name in SILENT else 20,
     )
 
 

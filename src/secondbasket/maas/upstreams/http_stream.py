@@ -252,8 +252,12 @@ def _translated() -> Iterator[None]:
     except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as exc:
         raise UpstreamBroken(f"The upstream's answer broke off ({type(exc).__name__}).") from exc
     except EgressRefused as exc:
-        # The operator's configuration led there, not the caller: somebody else may answer.
-        raise UpstreamUnavailable("The way to the upstream is not open.", hint=exc.message) from exc
+        # The operator's configuration led there, not the caller: somebody else may answer. Where
+        # it led is no business of the caller's.
+        raise UpstreamUnavailable(
+            "The way to the upstream is not open.",
+            hint="Your operator finds the reason among the ledger's decisions.",
+        ) from exc
     except (aiohttp.ClientError, OSError) as exc:
         raise UpstreamUnavailable(
             f"The upstream could not be reached ({type(exc).__name__})."
