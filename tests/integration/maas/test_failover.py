@@ -3,6 +3,7 @@
 The whole catalogue of faults is in tests/faults; here are the rules themselves.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -190,7 +191,7 @@ async def house(
             forbids = data_class is DataClass.CONFIDENTIAL and facts.law != "FR"
             return "rule 'eu': law is not FR" if forbids or data_class is DataClass.SECRET else None
 
-        health = Health(HealthRules(failures_to_open=3, open_seconds=0.2))
+        health = Health(HealthRules(failures_to_open=3, open_seconds=1.0))
         yield House(
             open_gateway(
                 baskets=Baskets([Basket("b", "chat", upstreams, rules=allowed)]),
@@ -405,9 +406,10 @@ async def test_a_dying_upstream_gets_no_storm_and_recovers(tmp_path: Path) -> No
         for _ in range(30):
             await home.ask(asking())
         assert len(home.first.exchanges) <= 3 + 4  # until the breaker opens, and a few trials
-        assert "breaker" in home.receipt.passed_over["one"]
+        assert any("breaker" in each.passed_over.get("one", "") for each in home.receipts)
         home.first.script = whole
         while home.health.of("one").state != "closed":
+            await asyncio.sleep(0.05)
             await home.ask(asking())
         assert home.receipt.upstream == "one"
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondbasket.server.console.chart import Point, columns, round_above, short, stack
+from secondbasket.core.receipt import Hop, Outcome
+from secondbasket.server.console.chart import Point, columns, round_above, short, stack, timeline
 
 COUNTS = st.integers(0, 10**15)
 
@@ -47,3 +48,30 @@ def test_a_bar_of_parts() -> None:
     assert (first.x, first.width) == (0, 25)
     assert (second.x, second.width) == (25, 50)
     assert stack({"used": 0}, whole=0)[0].width == 0
+
+
+def hop(started: float, duration: float, outcome: Outcome = "completed") -> Hop:
+    return Hop(
+        upstream="u",
+        decision="first by priority",
+        provider="p",
+        law="US",
+        model="m",
+        outcome=outcome,
+        started_ms=started,
+        duration_ms=duration,
+    )
+
+
+def test_hops_lie_where_they_were_in_their_requests_time() -> None:
+    hops = [hop(0, 50, "upstream_failed"), hop(50, 150)]
+    (_, [broken]), (_, [rest]) = timeline(hops, whole=200)
+    assert (broken.name, broken.x, broken.width) == ("upstream_failed", 0, 25)
+    assert (rest.name, rest.x, rest.width) == ("completed", 25, 75)
+
+
+def test_a_hop_that_ended_at_once_can_still_be_seen() -> None:
+    (_, [refused]), _ = timeline([hop(0, 0, "upstream_failed"), hop(0, 5000)], whole=5000)
+    assert refused.width == 0.5
+    (_, [alone]) = timeline([hop(0, 0)], whole=0)[0]
+    assert (alone.x, alone.width) == (0, 0.5)
