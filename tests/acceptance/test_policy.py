@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import anyio
 import pytest
 
 from tests.conftest import CHAT_MODEL
-from tests.running import Running, running
+from tests.running import BASKET, Running, environment, running
 from tests.scripted_upstream import Exchange, ScriptedUpstream, scripted_upstream
 from tests.sensitive import EXAMPLES
 
@@ -109,6 +110,19 @@ async def product(home: Path) -> AsyncIterator[Product]:
             yield Product(server, outside, web)
 
 
+def _explained(home: Path, request: object) -> str:
+    """What `basket explain` shows a person."""
+    done = subprocess.run(
+        [BASKET, "explain", "--file", "-"],
+        env=environment(home),
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
 async def test_what_is_confidential_stays_at_home(stocked_home: Path) -> None:
     async with product(stocked_home) as house:
         status, answer, data_class = await house.ask("outside-first", "hello")
@@ -163,6 +177,11 @@ async def test_what_is_confidential_stays_at_home(stocked_home: Path) -> None:
         assert told["class"] == "confidential"
         assert [each["upstream"] for each in told["allowed"]] == [f"local/{CHAT_MODEL}"]
         assert [each["upstream"] for each in told["denied"]] == ["acme-chat"]
+        request = {"model": "outside-only", "messages": [{"role": "user", "content": IBAN}]}
+        shown = await anyio.to_thread.run_sync(_explained, house.server.home, request)
+        for words in ("confidential", "found iban: 1", "acme-chat (law US)", "is refused"):
+            assert words in shown
+        assert IBAN not in shown
         assert house.left == calls
 
 

@@ -19,7 +19,7 @@ from functools import cached_property
 
 _SIMPLE_ESCAPES = {"\\n": " ", "\\r": " ", "\\t": " ", '\\"': '"', "\\/": "/"}
 _CODE_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_ASCII = bytes(range(128))
 _MENDED = {
     # Soft hyphens, joiners, marks of direction, byte order marks.
     **dict.fromkeys("\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\ufeff", ""),
@@ -36,7 +36,7 @@ _SHAPES = bytes(
     for code in range(256)
 )
 _SEPARATORS = b" -./"
-_WORDS = bytes(code if code in b"9A.-/" else 0x20 for code in range(256))
+_NOT_OF_NUMBERS = bytes(code for code in range(256) if code not in b"9.-/ ")
 _NUMBER = re.compile(rb"99999999*+")
 
 
@@ -79,19 +79,23 @@ class Reading:
 
     def may_have(self, form: bytes) -> bool:
         """False where the shape has no such `form` anywhere, in less time than looking for it."""
-        return b"9 9" in self._outline if b" " in form else form in self._outline
+        if b" " in form:
+            return self._has_groups
+        return form.replace(b"A", b"") in self._outline
+
+    @cached_property
+    def _has_groups(self) -> bool:
+        """Do digits stand apart by a blank anywhere?"""
+        return b"9 9" in self.shape
 
     @cached_property
     def _outline(self) -> bytes:
-        """Every different word of the shape once: a hundredth of an ordinary text.
+        """The words of the shape without their letters, each once: a hundredth of a text.
 
-        Long rows of one character hold no form, and none is found by looking for it in them.
+        Long rows of digits hold no form, and none is found by looking for it in them.
         """
-        words = set(self.shape.translate(_WORDS).split())
-        told = [word for word in words if len(word) < 20 or word.strip(word[:1])]
-        if b"9 9" in self.shape:
-            told.append(b"9 9")
-        return b" ".join(told)
+        words = set(self.shape.translate(None, _NOT_OF_NUMBERS).split())
+        return b" ".join(word for word in words if len(word) < 20 or word.strip(b"9"))
 
     @cached_property
     def numbers(self) -> tuple[tuple[int, int], ...]:
@@ -134,7 +138,9 @@ def _plain(text: str) -> str:
     for ligature in _LONG_LIGATURES:
         text = text.replace(ligature, " ")
     text = unicodedata.normalize("NFKC", text)
-    strange = set("".join(_BEYOND_ASCII.findall(text)))
+    strange = set(
+        text.encode(errors="surrogatepass").translate(None, _ASCII).decode(errors="replace")
+    )
     for character in strange & _MENDED.keys():
         text = text.replace(character, _MENDED[character])
     for digit in filter(str.isdecimal, strange):

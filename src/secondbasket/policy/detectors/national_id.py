@@ -11,7 +11,7 @@ after each state's publications.
 import importlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.reading import Reading
@@ -25,17 +25,13 @@ _FORMS = {
     b"999.9999.9999.99": ("ch.ssn",),
     b"999999/9999": ("cz.rc",),
     b"99 999 999 999": ("de.idnr",),
-    b"99999999A": ("es.dni",),
     b"99999999-A": ("es.dni",),
     b"99.999.999-A": ("es.dni",),
-    b"A9999999A": ("es.nie",),
     b"A-9999999-A": ("es.nie",),
     b"A-9999999A": ("es.nie",),
     b"999999-999A": ("fi.hetu",),
     b"999999A999A": ("fi.hetu",),
     b"9 99 99 99 999 999 99": ("fr.nir",),
-    b"9999999A": ("ie.pps",),
-    b"9999999AA": ("ie.pps",),
     b"AAAAAA99A99A999A": ("it.codicefiscale",),
     b"999999 99999": ("no.fodselsnummer",),
     b"99999999 9 AA9": ("pt.cc",),
@@ -47,9 +43,16 @@ _FORMS = {
     b"99.999.999-9": ("cl.rut",),
     b"AAAA999999AAAAAA99": ("mx.curp",),
     b"AAAA999999AAAAAAA9": ("mx.curp",),
-    b"99999999999999999A": ("cn.ric",),
     b"999999-9999999": ("kr.rrn",),
     b"9-9999-99999-99-9": ("th.pin",),
+}
+# Rows of digits with letters beside them.
+_LETTERED = {
+    b"99999999A": ("es.dni",),
+    b"A9999999A": ("es.nie",),
+    b"9999999A": ("ie.pps",),
+    b"9999999AA": ("ie.pps",),
+    b"99999999999999999A": ("cn.ric",),
 }
 # Unbroken digits, by how many they are.
 _UNBROKEN = {
@@ -116,6 +119,7 @@ _GROUPED = {
     **dict.fromkeys((b"9999 9999 9999", b"9999-9999-9999"), 12),
 }
 _REACH = 40
+_MANY = 100  # from so many on, it is less work to ask first whether there are names at all
 
 
 class NationalIdDetector:
@@ -152,6 +156,12 @@ def _candidates(reading: Reading) -> Iterator[tuple[int, str, Iterable[str]]]:
         unbroken = _UNBROKEN.get(end - start)
         if unbroken and reading.begins(start) and reading.ends(end):
             yield start, written[start:end].decode(), unbroken
+        elif reading.shape[end : end + 1] == b"A":
+            first = start - (reading.shape[start - 1 : start] == b"A")
+            last = end + (2 if reading.shape[end + 1 : end + 2] == b"A" else 1)
+            lettered = _LETTERED.get(reading.shape[first:last])
+            if lettered and reading.begins(first) and reading.ends(last):
+                yield first, written[first:last].decode().upper(), lettered
     for digits, names in _NAMED.items():
         yield from _named(reading, digits, names)
 
@@ -160,12 +170,11 @@ def _named(
     reading: Reading, digits: int, names: Mapping[bytes, tuple[str, ...]]
 ) -> Iterator[tuple[int, str, Iterable[str]]]:
     """Numbers of so many digits that have one of `names` close before them."""
-    starts = _numbers(reading, digits)
-    first = next(starts, None)
-    if first is None:
-        return
-    names = {name: modules for name, modules in names.items() if name in reading.lower}
-    for start in chain((first,), starts) if names else ():
+    numbers = _numbers(reading, digits)
+    few = list(islice(numbers, _MANY))
+    if len(few) == _MANY:
+        names = {name: modules for name, modules in names.items() if name in reading.lower}
+    for start in chain(few, numbers) if names else ():
         before = reading.lower[max(0, start - _REACH) : start]
         for name, modules in names.items():
             at = before.rfind(name)

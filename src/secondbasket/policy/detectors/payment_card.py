@@ -25,7 +25,11 @@ _ISSUED = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-_FOURS = b"9999 9999 9999 9999"
+# With which two digits a number of sixteen or nineteen can begin.
+_BEGINNINGS_OF_16 = frozenset(
+    b"%d" % first for first in (*range(22, 28), 35, *range(40, 56), 58, 60, *range(62, 66), 67)
+)
+_ROW_OF_FOURS = re.compile(rb"9999 9999 9999 9999(?: 9999)*+")
 _OTHER_GROUPS = (b"9999 999999 99999", b"9999 999999 9999")
 _AS_BLANKS = bytes.maketrans(b"-.", b"  ")
 _DOUBLED = str.maketrans("0123456789", "0246813579")
@@ -56,27 +60,20 @@ class PaymentCardDetector:
 
     def _count_fours(self, reading: Reading, shape: bytes, effort: Effort) -> None:
         """Groups of four: one card, or as many as the row holds. Other long rows are a table's."""
-        start = shape.find(_FOURS)
-        while start >= 0:
-            end = start + len(_FOURS)
-            groups = 4
-            while shape[end : end + 5] == b" 9999":
-                end += 5
-                groups += 1
-            if groups % 4 == 0:
-                for card in range(start, end, 20):
-                    # The longer ones have a fifth group of three.
-                    issued = [
-                        number
-                        for length in (
-                            (19, 23) if shape[card + 19 : card + 23] == b" 999" else (19,)
-                        )
-                        if _ISSUED.fullmatch(number := _digits(reading, card, length))
-                    ]
-                    alone = issued and reading.begins(start) and reading.ends(end)
-                    if alone and not effort.note(any(map(_checks, issued))):
-                        return
-            start = shape.find(_FOURS, end)
+        for row in _ROW_OF_FOURS.finditer(shape):
+            start, end = row.span()
+            if (end - start + 1) % 20:
+                continue
+            for card in range(start, end, 20):
+                if reading.ascii[card : card + 2] not in _BEGINNINGS_OF_16:
+                    continue
+                # The longer ones have a fifth group of three.
+                lengths = (19, 23) if shape[card + 19 : card + 23] == b" 999" else (19,)
+                numbers = [_digits(reading, card, length) for length in lengths]
+                issued = [number for number in numbers if _ISSUED.fullmatch(number)]
+                alone = issued and reading.begins(start) and reading.ends(end)
+                if alone and not effort.note(any(map(_checks, issued))):
+                    return
 
 
 def _digits(reading: Reading, start: int, length: int) -> str:

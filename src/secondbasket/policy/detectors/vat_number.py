@@ -4,6 +4,7 @@ Without the prefix they are eight to twelve digits like any others. Source of
 the forms and check digits: python-stdnum, after the Commission's VIES.
 """
 
+import re
 from collections.abc import Iterator
 
 from secondbasket.core.data_class import DataClass
@@ -26,18 +27,14 @@ _LENGTHS = {
 }
 # A country's code ends in a letter; France's own two characters may be digits.
 _UNBROKEN = (b"A9999999", b"A 9999999", b"A-9999999", b"A.9999999", b"A99 9999999")
-# Grouped as on letterheads, and by whom.
-_GROUPED = {
-    b"999 999 999": (b"DE", b"FR", b"GB", b"PT", b"EL", b"EE", b"CY", b"CHE"),
-    b"999.999.999": (b"CHE", b"DE", b"PT"),
-    b"999-999-999": (b"CHE", b"DE"),
-    b"9999.999.999": (b"BE",),
-    b"9999 999 999": (b"BE",),
-    b"999 9999 99": (b"GB", b"XI"),
-    b"999-999-99-99": (b"PL",),
-    b"999 999 99 99": (b"PL",),
-    b"9999.99.999.A.99": (b"NL",),
-    b"99 999 999": (b"DK", b"FI", b"HU", b"LU", b"MT", b"SI"),
+# Grouped as on letterheads.
+_GROUPED = (
+    *(b"999 999 999", b"999.999.999", b"999-999-999", b"9999.999.999", b"9999 999 999"),
+    *(b"999-999-99-99", b"999 999 99 99", b"9999.99.999.A.99", b"99 999 999", b"999 9999 99"),
+)
+# Not in the middle of a longer number.
+_AT_ITS_BEGINNING = {
+    form: re.compile(b"%b(?<!9%b)" % (re.escape(form), re.escape(form))) for form in _GROUPED
 }
 _LONGEST_PREFIX = 5
 
@@ -65,20 +62,14 @@ def _digits(reading: Reading) -> Iterator[int]:
     """Where digits begin that may be a VAT number's, behind a letter or a separator."""
     shape = reading.shape
     for form in _UNBROKEN:
-        for found in _occurrences(shape, form):
-            yield found + form.index(b"9999999")
-    for form, countries in _GROUPED.items():
-        if reading.may_have(form) and any(each in reading.ascii for each in countries):
-            for found in _occurrences(shape, form):
-                if shape[found - 1 : found] != b"9":
-                    yield found
-
-
-def _occurrences(shape: bytes, form: bytes) -> Iterator[int]:
-    start = shape.find(form)
-    while start >= 0:
-        yield start
-        start = shape.find(form, start + 1)
+        start = shape.find(form)
+        while start >= 0:
+            yield start + form.index(b"9999999")
+            start = shape.find(form, start + 1)
+    for form, pattern in _AT_ITS_BEGINNING.items():
+        if reading.may_have(form) and form in shape:
+            for found in pattern.finditer(shape):
+                yield found.start()
 
 
 def _prefix(reading: Reading, digits: int) -> int | None:
