@@ -123,6 +123,7 @@ async def _choose(basket: Basket, budgets: Budgets, request: ChatRequest) -> flo
             account=account,
             forbidden=_forbidden,
             held_back=lambda _rules: None,
+            unasked=lambda _error: None,
             look=_look,
             demand=demand_of(request),
         )

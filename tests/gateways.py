@@ -53,6 +53,7 @@ def open_gateway(
     unproven: Unproven = nothing_to_prove,
     held_back: HeldBack = nobody_is_told,
     canary: bool = False,
+    **more: Any,
 ) -> Gateway:
     health = health or Health()
     return Gateway(
@@ -67,6 +68,7 @@ def open_gateway(
         held_back=held_back,
         currency="USD",
         canary=canary,
+        **more,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import aiohttp
 import anyio
@@ -276,8 +277,7 @@ async def open_stack(
             health: Health,
             router: Router,
             record: Callable[[Receipt], None],
-            *,
-            canary: bool = False,
+            **more: Any,
         ) -> Gateway:
             return Gateway(
                 baskets=finder,
@@ -291,7 +291,7 @@ async def open_stack(
                 held_back=guard.held_back,
                 reclassify=guard.reclassify,
                 currency=currency,
-                canary=canary,
+                **more,
             )
 
         def canary_gateway() -> Gateway:
@@ -322,7 +322,7 @@ async def open_stack(
             own = Health(health_rules)
             return open_gateway(finder, own, Router(own), record_canary)
 
-        gateway = open_gateway(baskets, health, router, record)
+        gateway = open_gateway(baskets, health, router, record, unasked=drills.miss)
         parity = ParityDesk(
             baskets=baskets,
             standing=parity_standing,

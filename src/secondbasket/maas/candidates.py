@@ -32,6 +32,7 @@ Asked = TypeVar("Asked", ChatRequest, CompletionRequest, EmbeddingRequest)
 class Call(msgspec.Struct, Generic[Asked], frozen=True, kw_only=True):
     """What the gateway knows of a call. `forbidden` names the rule that forbids an upstream,
     `held_back` hears the rules, by upstream, where the call fails and some kept it from one;
+    `unasked` the error of a call that nobody was asked for, so that it has no receipt;
     `look` looks into what was answered so far, before somebody else is sent it."""
 
     basket: str
@@ -41,6 +42,7 @@ class Call(msgspec.Struct, Generic[Asked], frozen=True, kw_only=True):
     account: Account
     forbidden: Callable[[UpstreamFacts], str | None]
     held_back: Callable[[Mapping[str, str]], None]
+    unasked: Callable[[BasketError], None]
     look: Callable[[str], Awaitable[None]]
     demand: Demand
 
@@ -158,6 +160,12 @@ class Candidates(Generic[Asked]):
             return self._attempts[0][1]
         if self._attempts:
             return AllUpstreamsFailed(call.basket, self._attempts)
+        error = self._why_nobody()
+        call.unasked(error)
+        return error
+
+    def _why_nobody(self) -> BasketError:
+        call = self._call
         if len(self._forbidden) == len(call.route.upstreams) and self._forbidden:
             return PolicyRefused(call.basket, call.account.data_class.label, self._forbidden)
         if self._refusals:

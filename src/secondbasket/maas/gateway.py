@@ -20,7 +20,7 @@ from secondbasket.core.model import ModelTask
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Operation, Receipt
 from secondbasket.egress.traffic import Traffic, current_traffic
-from secondbasket.errors import KeyRevoked, UpstreamError
+from secondbasket.errors import BasketError, KeyRevoked, UpstreamError
 from secondbasket.maas.account import Account
 from secondbasket.maas.answer import Answer
 from secondbasket.maas.baskets import Basket
@@ -46,6 +46,14 @@ HeldBack = Callable[[Account, Classification, Mapping[str, str]], None]
 
 async def unchanged(classification: Classification, _text: str) -> Classification:
     return classification
+
+
+Unasked = Callable[[Account, BasketError], None]
+"""Hears of a call that failed before anybody was asked, so that it has no receipt."""
+
+
+def nobody_listens(_account: Account, _error: BasketError) -> None:
+    return None
 
 
 class Finder(Protocol):
@@ -78,6 +86,7 @@ class Gateway:
         currency: str,
         reclassify: Reclassify = unchanged,
         canary: bool = False,
+        unasked: Unasked = nobody_listens,
     ) -> None:
         self._baskets = baskets
         self._budgets = budgets
@@ -89,6 +98,7 @@ class Gateway:
         self._forbidden = forbidden
         self._held_back = held_back
         self._reclassify = reclassify
+        self._unasked = unasked
         self._currency = currency
         self._traffic = {each: Traffic(each, canary) for each in DataClass}
 
@@ -192,6 +202,7 @@ class Gateway:
             account=account,
             forbidden=lambda facts: self._forbidden(account.data_class, facts),
             held_back=lambda rules: self._held_back(account, classification, rules),
+            unasked=lambda error: self._unasked(account, error),
             look=look,
             demand=demand,
         )

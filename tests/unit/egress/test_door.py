@@ -133,6 +133,70 @@ async def test_a_redirect_to_a_forbidden_place_is_refused(
     assert victim.requests == []
 
 
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "http://[::ffff:7f00:1]:{port}/",
+        "http://[::ffff:a9fe:a9fe]/latest/meta-data",
+        "http://[64:ff9b::7f00:1]:{port}/",
+        "http://2130706433:{port}/",
+        "http://0x7f.1:{port}/",
+        "http://0177.0.0.1:{port}/",
+        "http://127.1:{port}/",
+        "//localhost:{port}/",
+        "http://good.example@127.0.0.2:{port}/",
+        "http://127.0.0.2:{port}\\@good.example/",
+        "http://good.example\\@127.0.0.2:{port}/",
+        "http://127.0.0.2%2f.good.example:{port}/",
+        "file:///etc/passwd",
+        "gopher://127.0.0.2:{port}/_x",
+        "unix:///run/admin.sock",
+    ],
+)
+async def test_no_spelling_of_a_redirect_leads_to_a_forbidden_place(
+    lead: str, fetch: Fetch, serve: Serve, names: Names, told: list[Decision]
+) -> None:
+    names.answers |= {each: [[each]] for each in ("127.0.0.1", "127.0.0.2")}
+    names.answers |= {each: [["127.0.0.2"]] for each in ("good.example", "localhost")}
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": lead.format(port=victim.port)})
+
+    lure = await serve(elsewhere)
+    victim = await serve(hello, address="127.0.0.2", port=lure.port)
+    rules = DestinationRules([Destination("127.0.0.1", lure.port)])
+    async with opened(Door(rules, told.append, resolve=names)) as door:
+        with pytest.raises(
+            (EgressRefused, aiohttp.ClientError, httpx2.TransportError, httpx2.InvalidURL)
+        ):
+            await fetch(door, f"http://127.0.0.1:{lure.port}/")
+    assert len(lure.requests) == 1
+    assert victim.requests == []
+    allowed = {decision.subject for decision in told if decision.outcome == "allowed"}
+    assert allowed == {f"127.0.0.1:{lure.port}"}
+
+
+async def test_a_name_that_is_rebound_is_judged_anew_at_the_next_connection(
+    fetch: Fetch, serve: Serve, names: Names, told: list[Decision]
+) -> None:
+    """Each connection is dialled at an address that was judged for it, never for an earlier one."""
+
+    async def once(request: web.Request) -> web.Response:
+        answer = web.Response(text="hello")
+        answer.force_close()
+        return answer
+
+    place = await serve(once)
+    names.answers["rebind.example"] = [["127.0.0.1"], ["169.254.169.254"]]
+    rules = DestinationRules([Destination("rebind.example", place.port)])
+    async with opened(Door(rules, told.append, resolve=names)) as door:
+        url = f"http://rebind.example:{place.port}/"
+        assert (await fetch(door, url))[0] == 200
+        with pytest.raises(EgressRefused, match=r"169\.254\.169\.254"):
+            await fetch(door, url)
+    assert len(place.requests) == 1
+
+
 async def test_credentials_stay_behind_when_a_redirect_leaves_the_origin(
     fetch: Fetch, serve: Serve, told: list[Decision]
 ) -> None:

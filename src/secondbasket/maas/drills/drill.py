@@ -12,7 +12,7 @@ from secondbasket.core.data_class import DataClass
 from secondbasket.core.drill import DrillMoment, DrillPhase, DrillPlan, DrillReport
 from secondbasket.core.receipt import Receipt
 from secondbasket.egress.cuts import Cut, Cuts
-from secondbasket.errors import BasketError, InvalidRequest, UpstreamUnavailable
+from secondbasket.errors import BasketError, BudgetExceeded, InvalidRequest, UpstreamUnavailable
 from secondbasket.maas.baskets import Baskets
 from secondbasket.maas.drills.canary import Canaries
 from secondbasket.maas.drills.observed import Observed, from_error, from_receipt
@@ -122,10 +122,11 @@ class Drill:
         if self._measures(receipt.basket):
             self._add(from_receipt(receipt, began=self._at - receipt.duration_ms / 1000))
 
-    def miss(self, basket: str, error: BasketError, *, streamed: bool) -> None:
-        """A request of somebody else found nobody to ask."""
-        if self._measures(basket):
-            self._add(from_error(error, began=self._at, ended=self._at, streamed=streamed))
+    def miss(self, basket: str, error: BasketError) -> None:
+        """Nobody was asked for a request of somebody else; its own faults do not count."""
+        theirs = isinstance(error, InvalidRequest | BudgetExceeded)
+        if self._measures(basket) and not theirs:
+            self._add(from_error(error, began=self._at, ended=self._at))
 
     def _measures(self, basket: str) -> bool:
         running = self._phase in ("before", "cut", "after")

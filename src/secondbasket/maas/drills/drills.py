@@ -16,6 +16,7 @@ from secondbasket.errors import BasketError, Conflict, NotFound, StoreError
 from secondbasket.ledger.audit import REPORT
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.ledger.signing import document_digest
+from secondbasket.maas.account import Account
 from secondbasket.maas.drills.drill import Drill, Ground
 from secondbasket.maas.drills.page import make_page
 from secondbasket.maas.drills.report import Papers
@@ -151,10 +152,10 @@ class Drills:
         if self.running is not None:
             self.running.drill.hear(receipt)
 
-    def miss(self, basket: str, error: BasketError, *, streamed: bool) -> None:
-        """Somebody's request found nobody to ask: a live drill counts it."""
+    def miss(self, account: Account, error: BasketError) -> None:
+        """Nobody was asked for somebody's request: a live drill counts it."""
         if self.running is not None:
-            self.running.drill.miss(basket, error, streamed=streamed)
+            self.running.drill.miss(account.basket, error)
 
     async def _run(self, running: Running) -> None:
         try:

@@ -64,7 +64,9 @@ def from_receipt(receipt: Receipt, *, began: float) -> Observed:
     )
 
 
-def from_error(error: BasketError, *, began: float, ended: float, streamed: bool) -> Observed:
+def from_error(
+    error: BasketError, *, began: float, ended: float, streamed: bool = False
+) -> Observed:
     """A request that left no receipt with its caller."""
     attempts = error.attempts if isinstance(error, AllUpstreamsFailed) else ()
     return Observed(

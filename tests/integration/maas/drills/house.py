@@ -137,6 +137,7 @@ async def house(
             record=record,
             health=health,
             forbidden=forbidden,
+            unasked=drills.miss,
         )
         tasks = await stack.enter_async_context(anyio.create_task_group())
         await tasks.start(drills.run)

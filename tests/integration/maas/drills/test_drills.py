@@ -16,7 +16,7 @@ from secondbasket.core.key import Key
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.rules import BasketRules
 from secondbasket.egress.traffic import Traffic, current_traffic
-from secondbasket.errors import Conflict, InvalidRequest, ModelNotFound, NotFound
+from secondbasket.errors import Conflict, InvalidRequest, ModelNotFound, NotFound, UpstreamError
 from secondbasket.ledger.audit import REPORT
 from secondbasket.ledger.signing import check_document, document_digest
 from secondbasket.maas.drills.drills import Drills
@@ -211,6 +211,25 @@ async def test_a_live_drill_cuts_and_counts_the_requests_of_others(
         assert report.requests == report.answered >= 3
         assert report.switches >= 1
         assert home.health.of("us").failure_share >= 0
+
+
+async def test_a_live_drill_counts_those_whom_nobody_was_left_to_answer(
+    database: Database, tmp_path: Path
+) -> None:
+    async with house(tmp_path, database) as home:
+        plan = DrillPlan(cuts=("law:US", "law:EU"), seconds=3, rate=0, live=True)
+        running = home.drills.start(plan)
+        failures = 0
+        async for moment in running.follow():
+            if moment.phase == "cut":
+                for _ in range(20):  # until both breakers are open, and then some
+                    with pytest.raises(UpstreamError):
+                        await ask(home)
+                    failures += 1
+        report = decoded(running.result())
+        assert report.failed == report.requests == failures
+        assert report.errors["upstream_unavailable"] > 0
+        assert not report.passed
 
 
 async def test_a_drill_that_is_broken_off_gives_back_and_is_on_the_books(
