@@ -21,6 +21,7 @@ import pytest
 from tests.running import Running, running
 
 ROOT = Path(__file__).parent.parent
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load onnxruntime themselves; see engines/onnx.py
 CHAT_MODEL = "smollm2-135m-instruct"
 EMBEDDING_MODEL = "all-minilm-l6-v2"
 

@@ -49,8 +49,13 @@ class Onnx:
                     "threads": options.threads,
                 }
             ),
-            # The tokenizer's own thread pool would otherwise take every core.
-            environment={"RAYON_NUM_THREADS": str(options.threads)},
+            environment={
+                # The published wheels report to their vendor over the network, unless this is set
+                # before they are loaded.
+                "ORT_DISABLE_TELEMETRY": "1",
+                # The tokenizer's own thread pool would otherwise take every core.
+                "RAYON_NUM_THREADS": str(options.threads),
+            },
         )
 
 

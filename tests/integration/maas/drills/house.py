@@ -43,7 +43,10 @@ REPLAYING = BasketRules(continuation="replay", idle_seconds=2)
 
 
 async def speak(exchange: Exchange) -> None:
-    """Answers in a few pieces, streamed or plain as it is asked."""
+    """Answers in a few pieces, streamed or plain as it is asked; and probes, which have no body."""
+    if not exchange.body:
+        await exchange.plain({"data": []})
+        return
     if not exchange.json().get("stream"):
         message = {"index": 0, "message": {"content": "blue"}, "finish_reason": "stop"}
         counts = usage(10, 1)["usage"]
