@@ -56,7 +56,7 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
 
 def basket(home: Path, *arguments: str) -> Any:
     done = subprocess.run(
-        [BASKET, *arguments], env=environment(home), capture_output=True, timeout=120, check=False
+        [BASKET, *arguments], env=environment(home), capture_output=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
