@@ -175,18 +175,19 @@ class Gateway:
     ) -> Call[Asked]:
         demand = demand_of(request)
         basket = self._baskets.find(request.model, demand.task)
-        classification = await self._classify(key, request, floor)
-        current_traffic.set(self._traffic[classification.data_class])
         account = Account(
             operation=operation,
             key=key,
             basket=request.model,
             currency=self._currency,
-            data_class=classification.data_class,
+            data_class=floor,
             reserve=lambda most: self._budgets.reserve(key, most),
             record=self._record,
             streamed=streamed,
         )
+        classification = await self._classify(key, request, floor)
+        account.data_class = classification.data_class
+        current_traffic.set(self._traffic[classification.data_class])
 
         async def look(text: str) -> None:
             nonlocal classification

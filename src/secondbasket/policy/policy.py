@@ -5,13 +5,14 @@ request below what something else has asked for.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.plugins import load
 from secondbasket.core.ports import Detector, UpstreamFacts
 from secondbasket.core.reading import Reading
+from secondbasket.errors import PluginError
 from secondbasket.policy.classification import Classification, Finding
 from secondbasket.policy.rules import Rule, Rules
 from secondbasket.policy.texts import Texts
@@ -20,6 +21,7 @@ from secondbasket.policy.verdict import Verdict
 _GROUP = "secondbasket.detectors"
 # Below this the detectors' own calls are what takes time, and there is nothing to give way to.
 _GIVE_WAY_CHARACTERS = 16_384
+_PIECE, _OVERLAP = 131_072, 2_048
 
 
 def load_detectors() -> dict[str, Detector]:
@@ -28,7 +30,17 @@ def load_detectors() -> dict[str, Detector]:
     Unlike a chip's probe, none is left out: what it would have found would go unseen.
     """
     names = sorted({entry.name for entry in entry_points(group=_GROUP)})
-    return {name: create() for name, create in load(_GROUP, names).items()}
+    detectors: dict[str, Detector] = {
+        name: create() for name, create in load(_GROUP, names).items()
+    }
+    for name, detector in detectors.items():
+        # The settings know it by the one name, its findings by the other.
+        if detector.name != name:
+            raise PluginError(
+                f"The detector {name!r} calls itself {detector.name!r}.",
+                hint="Its entry point and its name must be the same: tell its author.",
+            )
+    return detectors
 
 
 class Policy:
@@ -81,12 +93,24 @@ class Policy:
         return self._rules.judge(data_class, facts)
 
     def _look(self, text: str) -> tuple[Finding, ...]:
-        reading = Reading(text)
-        findings = []
-        for detector, data_class in self._detectors:
-            count = detector.count(reading)
-            if count:
-                findings.append(Finding(detector.name, data_class, count))
-            if len(text) > _GIVE_WAY_CHARACTERS:
-                time.sleep(0)  # in a worker thread: lets the event loop have the interpreter
-        return tuple(findings)
+        counts = dict.fromkeys((detector.name for detector, _ in self._detectors), 0)
+        for piece in _pieces(text):
+            reading = Reading(piece)
+            for detector, _ in self._detectors:
+                counts[detector.name] += detector.count(reading)
+                if len(piece) > _GIVE_WAY_CHARACTERS:
+                    time.sleep(0)  # in a worker thread: lets the event loop have the interpreter
+        return tuple(
+            Finding(detector.name, data_class, counts[detector.name])
+            for detector, data_class in self._detectors
+            if counts[detector.name]
+        )
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """`text` in pieces that overlap: one step over all of a book would hold up everybody else.
+
+    What lies in an overlap is counted twice.
+    """
+    for start in range(0, max(1, len(text) - _OVERLAP), _PIECE - _OVERLAP):
+        yield text[start : start + _PIECE]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.reading import Reading
+from secondbasket.errors import PluginError
 from secondbasket.policy.classification import Finding
 from secondbasket.policy.policy import Policy, load_detectors
 from secondbasket.policy.texts import Texts
@@ -109,3 +110,23 @@ def test_a_number_broken_over_two_parts_is_still_one() -> None:
     policy = Policy(detectors=load_detectors().values())
     classified = policy.classify(Texts("4111 1111\n1111 1111"), {})
     assert [finding.kind for finding in classified.findings] == ["payment_card"]
+
+
+@pytest.mark.parametrize("length", [0, 1, 131_000, 131_072, 131_073, 260_000, 400_000])
+def test_a_long_text_is_looked_at_to_its_end(length: int) -> None:
+    """In pieces, whose seams hide nothing."""
+    policy = Policy(detectors=DETECTORS)
+    for at in range(max(0, length - 140_000), length + 1, 40_000):
+        text = "x" * at + "rice" + "x" * (length - at)
+        found = policy.classify(Texts(text), {}).findings
+        assert [(each.kind, 1 <= each.count <= 2) for each in found] == [("rice", True)]
+
+
+def test_a_detector_that_goes_by_two_names_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "secondbasket.policy.policy.load", lambda _group, names: {names[0]: lambda: DETECTORS[0]}
+    )
+    with pytest.raises(PluginError, match="calls itself 'rice'"):
+        load_detectors()
