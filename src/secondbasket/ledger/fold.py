@@ -77,13 +77,17 @@ class Fold:
         self._known_receipts, self._known_decisions = _SQLITE if database.is_sqlite else _POSTGRESQL
         self._insert_receipts = database.insert_text(receipts)
         add = database.insert(rollups)
-        self._add_sums = add.on_conflict_do_update(
-            index_elements=_ABOUT,
-            set_={name: rollups.c[name] + add.excluded[name] for name in _SUMS},
+        self._add_sums = database.text(
+            add.on_conflict_do_update(
+                index_elements=_ABOUT,
+                set_={name: rollups.c[name] + add.excluded[name] for name in _SUMS},
+            )
         )
         move = database.insert(journal_positions)
-        self._set_position = move.on_conflict_do_update(
-            index_elements=("segment",), set_={"position": move.excluded.position}
+        self._set_position = database.text(
+            move.on_conflict_do_update(
+                index_elements=("segment",), set_={"position": move.excluded.position}
+            )
         )
         self._lock = anyio.Lock()
         self._folded: tuple[Path, int] | None = None
@@ -233,16 +237,11 @@ class Fold:
                 total[2] += part.output_tokens
                 total[3] += part.cached_input_tokens
                 total[4] += part.cost
-        connection.execute(
-            self._add_sums,
-            [
-                dict(zip(_ABOUT, about, strict=True)) | dict(zip(_SUMS, total, strict=True))
-                for about, total in sums.items()
-            ],
-        )
+        rows = [(*about, *total) for about, total in sums.items()]
+        connection.exec_driver_sql(self._add_sums, rows)
 
     def _move(self, connection: Connection, segment: Path, position: int) -> None:
-        connection.execute(self._set_position, {"segment": segment.name, "position": position})
+        connection.exec_driver_sql(self._set_position, (segment.name, position))
 
 
 def _fresh(connection: Connection, known: str, ids: Iterable[str]) -> list[str]:

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Insert, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -101,8 +100,16 @@ class Database:
 
         For many rows: what SQLAlchemy does with each one costs more than storing it.
         """
-        plain = DefaultDialect(paramstyle="qmark" if self.is_sqlite else "format")
-        return str(table.insert().compile(dialect=plain))
+        return self.text(table.insert())
+
+    def text(self, statement: Insert) -> str:
+        """`statement` for `exec_driver_sql`, its parameters as tuples in the columns' order."""
+        plain: Dialect
+        if self.is_sqlite:
+            plain = sqlite.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
+        else:
+            plain = postgresql.dialect(paramstyle="format")
+        return str(statement.compile(dialect=plain))
 
     async def prepare(self) -> None:
         """Make the tables of an empty database; see that others are of this version.
