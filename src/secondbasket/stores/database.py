@@ -106,9 +106,9 @@ class Database:
         """`statement` for `exec_driver_sql`, its parameters as tuples in the columns' order."""
         plain: Dialect
         if self.is_sqlite:
-            plain = sqlite.dialect(paramstyle="qmark")  # type: ignore[no-untyped-call]
+            plain = sqlite.dialect(paramstyle="qmark")
         else:
-            plain = postgresql.dialect(paramstyle="format")
+            plain = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
         return str(statement.compile(dialect=plain))
 
     async def prepare(self) -> None:
