@@ -59,7 +59,8 @@ class Running(msgspec.Struct, frozen=True):
         async with self.session.post(
             f"http://127.0.0.1:{self.port}{path}",
             json={"model": self.case.model.name, **body},
-            headers={**authorization, **(headers or {})},
+            # A connection each: one that the engine is just closing would fail the call after.
+            headers={"Connection": "close", **authorization, **(headers or {})},
         ) as response:
             return response.status, await response.json(content_type=None), response.headers
 
@@ -103,11 +104,21 @@ async def _ready_line(process: Process) -> str:
 
 @pytest.mark.anyio
 class EngineContract:
-    """Override the fixture `case`."""
+    """Override the fixture `case`, with the scope of the class as well."""
 
-    @pytest.fixture
-    def case(self, tmp_path: Path) -> EngineCase:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def case(cls) -> EngineCase:
         raise NotImplementedError
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    async def engine(
+        cls, case: EngineCase, tmp_path_factory: pytest.TempPathFactory
+    ) -> AsyncIterator[Running]:
+        """One child for all tests that leave it as they found it."""
+        async with running(case, tmp_path_factory.mktemp("engine") / "log") as engine:
+            yield engine
 
     def test_it_says_what_computes(self, case: EngineCase) -> None:
         library, _, version = case.engine.version().partition(" ")
@@ -126,71 +137,61 @@ class EngineContract:
         with pytest.raises(EngineFailedToStart):
             case.engine.child(case.model, {}, case.options, API_KEY)
 
-    async def test_it_answers_on_its_wire_with_counts(
-        self, case: EngineCase, tmp_path: Path
-    ) -> None:
-        async with running(case, tmp_path / "log") as engine:
-            status, answer, _ = await engine.ask("What is the capital of France?")
-            assert status == 200
-            assert answer["model"] == case.model.name
-            assert answer["usage"]["prompt_tokens"] > 5
-            if case.model.task == "chat":
-                assert answer["choices"][0]["message"]["content"]
-                assert 0 < answer["usage"]["completion_tokens"] <= 4
-            else:
-                assert any(answer["data"][0]["embedding"])
-            async with engine.session.get(f"http://127.0.0.1:{engine.port}/health") as health:
-                assert health.status == 200
+    async def test_it_answers_on_its_wire_with_counts(self, engine: Running) -> None:
+        status, answer, _ = await engine.ask("What is the capital of France?")
+        assert status == 200
+        assert answer["model"] == engine.case.model.name
+        assert answer["usage"]["prompt_tokens"] > 5
+        if engine.case.model.task == "chat":
+            assert answer["choices"][0]["message"]["content"]
+            assert 0 < answer["usage"]["completion_tokens"] <= 4
+        else:
+            assert any(answer["data"][0]["embedding"])
+        async with engine.session.get(f"http://127.0.0.1:{engine.port}/health") as health:
+            assert health.status == 200
 
-    async def test_it_demands_its_key(self, case: EngineCase, tmp_path: Path) -> None:
-        async with running(case, tmp_path / "log") as engine:
-            for key in (None, "", API_KEY[:-1], API_KEY + "x", "'; --"):
-                status, answer, _ = await engine.ask("hello", key=key)
-                assert status == 401, key
-                assert answer["error"]["message"]
-            assert (await engine.ask("hello"))[0] == 200
+    async def test_it_demands_its_key(self, engine: Running) -> None:
+        for key in (None, "", API_KEY[:-1], API_KEY + "x", "'; --"):
+            status, answer, _ = await engine.ask("hello", key=key)
+            assert status == 401, key
+            assert answer["error"]["message"]
+        assert (await engine.ask("hello"))[0] == 200
 
-    async def test_no_web_page_may_read_its_answers(self, case: EngineCase, tmp_path: Path) -> None:
+    async def test_no_web_page_may_read_its_answers(self, engine: Running) -> None:
         page = {"Origin": "https://elsewhere.example"}
-        async with running(case, tmp_path / "log") as engine:
-            _, _, headers = await engine.ask("hello", headers=page)
-            assert not headers.get("Access-Control-Allow-Origin")
-            async with engine.session.options(
-                f"http://127.0.0.1:{engine.port}/v1/chat/completions",
-                headers={**page, "Access-Control-Request-Method": "POST"},
-            ) as preflight:
-                assert not preflight.headers.get("Access-Control-Allow-Origin")
-            async with engine.session.get(f"http://127.0.0.1:{engine.port}/") as front:
-                assert "html" not in front.content_type, "it shows a web page"
+        _, _, headers = await engine.ask("hello", headers=page)
+        assert not headers.get("Access-Control-Allow-Origin")
+        async with engine.session.options(
+            f"http://127.0.0.1:{engine.port}/v1/chat/completions",
+            headers={**page, "Access-Control-Request-Method": "POST"},
+        ) as preflight:
+            assert not preflight.headers.get("Access-Control-Allow-Origin")
+        async with engine.session.get(f"http://127.0.0.1:{engine.port}/") as front:
+            assert "html" not in front.content_type, "it shows a web page"
 
-    async def test_it_listens_at_one_address_only(self, case: EngineCase, tmp_path: Path) -> None:
-        async with running(case, tmp_path / "log") as engine:
-            with pytest.raises(aiohttp.ClientConnectionError):
-                await engine.session.get(f"http://127.0.0.2:{engine.port}/health")
+    async def test_it_listens_at_one_address_only(self, engine: Running) -> None:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await engine.session.get(f"http://127.0.0.2:{engine.port}/health")
 
-    async def test_too_long_an_input_is_refused_with_the_counts(
-        self, case: EngineCase, tmp_path: Path
-    ) -> None:
-        async with running(case, tmp_path / "log") as engine:
-            status, answer, _ = await engine.ask("word " * (case.options.context_tokens + 20))
-            assert status == 400
-            assert answer["error"]["type"] == "exceed_context_size_error"
-            assert answer["error"]["n_ctx"] == case.options.context_tokens
-            assert answer["error"]["n_prompt_tokens"] > case.options.context_tokens
-            assert (await engine.ask("word"))[0] == 200
+    async def test_too_long_an_input_is_refused_with_the_counts(self, engine: Running) -> None:
+        status, answer, _ = await engine.ask("word " * (engine.case.options.context_tokens + 20))
+        assert status == 400
+        assert answer["error"]["type"] == "exceed_context_size_error"
+        assert answer["error"]["n_ctx"] == engine.case.options.context_tokens
+        assert answer["error"]["n_prompt_tokens"] > engine.case.options.context_tokens
+        assert (await engine.ask("word"))[0] == 200
 
-    async def test_every_slot_has_the_whole_context(self, case: EngineCase, tmp_path: Path) -> None:
-        words = "word " * (case.options.context_tokens - 50)
-        async with running(case, tmp_path / "log") as engine:
-            statuses = []
+    async def test_every_slot_has_the_whole_context(self, engine: Running) -> None:
+        words = "word " * (engine.case.options.context_tokens - 50)
+        statuses = []
 
-            async def one() -> None:
-                statuses.append((await engine.ask(words))[0])
+        async def one() -> None:
+            statuses.append((await engine.ask(words))[0])
 
-            async with anyio.create_task_group() as calls:
-                for _ in range(case.options.slots):
-                    calls.start_soon(one)
-            assert statuses == [200] * case.options.slots
+        async with anyio.create_task_group() as calls:
+            for _ in range(engine.case.options.slots):
+                calls.start_soon(one)
+        assert statuses == [200] * engine.case.options.slots
 
     async def test_it_ends_when_standard_input_closes(self, case: EngineCase) -> None:
         async with _bare(case) as process:
