@@ -32,7 +32,6 @@ check: $(VENV)/.dev ## format, lint, types, imports, docs, locks, SBOM: changes 
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pip check
 	$(BIN)/python -m tools.locks
 	$(BIN)/python -m tools.sbom --check
 	$(BIN)/python -m tools.reference --check

@@ -1,4 +1,4 @@
-"""Do the locks hold: complete, hashed, from no particular registry, and what is installed?
+"""Do the locks hold: complete, hashed, from no particular registry, installed, and enough?
 
 Run as ``python -m tools.locks``. `make lock` writes the locks; this reads them.
 """
@@ -89,8 +89,31 @@ def check_installed(pins: list[Pin]) -> list[str]:
     return problems
 
 
+def check_needs(left_out: set[str]) -> list[str]:
+    """What an installed package requires and does not get; `left_out` is missing on purpose."""
+    installed = {
+        canonicalize_name(each.metadata["Name"]): each.version for each in metadata.distributions()
+    }
+    problems = []
+    for distribution in metadata.distributions():
+        for line in distribution.requires or ():
+            need = Requirement(line)
+            name = canonicalize_name(need.name)
+            if need.marker is not None and not need.marker.evaluate({"extra": ""}):
+                continue
+            version = installed.get(name)
+            if version is None and name not in left_out:
+                problems.append(f"{distribution.metadata['Name']} needs {need}, not installed")
+            elif version is not None and not need.specifier.contains(version, prereleases=True):
+                problems.append(f"{distribution.metadata['Name']} needs {need}, not {version}")
+            elif version is not None and name in left_out:
+                problems.append(f"{name} is installed, and is to be left out")
+    return problems
+
+
 def check_all() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    overrides = [Requirement(line) for line in project["tool"]["uv"]["override-dependencies"]]
     run = [Requirement(line) for line in project["project"]["dependencies"]]
     postgres = [
         Requirement(line) for line in project["project"]["optional-dependencies"]["postgres"]
@@ -110,6 +133,7 @@ def check_all() -> list[str]:
             [Requirement(line) for line in (locks / "litellm.in").read_text().split("\n") if line],
         ),
         *check_installed(read_lock(locks / "dev.txt")),
+        *check_needs({canonicalize_name(override.name) for override in overrides}),
     ]
 
 

@@ -67,6 +67,7 @@ from secondbasket.policy.destinations import DestinationRules, checked_url, dest
 from secondbasket.policy.policy import Policy, load_detectors
 from secondbasket.policy.rules import Rule
 from secondbasket.settings import (
+    LOCAL_PREFIX,
     Commit,
     Prepare,
     ProviderTable,
@@ -244,6 +245,9 @@ async def open_stack(
                 cache_mib=settings.engine.cache_mib,
             ),
         )
+        further = _further_engines(local_models)
+        further(settings)()
+        reload.add(further)
         metrics = Metrics(
             version=__version__,
             in_flight=lambda: len(in_flight),
@@ -388,6 +392,7 @@ async def open_stack(
         prober = Prober(baskets, health, idle_seconds=settings.health.probe_seconds)
         background.start_soon(prober.run)
         if engines:
+            background.start_soon(local_models.run)
             await local_models.serve_installed(
                 [
                     settings.models.default_chat,
@@ -505,6 +510,23 @@ def _makers(
         return settings.models.makers.get(model.name) or by_source.get(model.source, "")
 
     return maker_of
+
+
+def _further_engines(local_models: LocalModels) -> Prepare:
+    """Follows the settings: which models run in which engines besides their usual one."""
+
+    def prepare(settings: Settings) -> Commit:
+        wanted: dict[str, list[str]] = {}
+        if settings.engine.second:
+            wanted[settings.models.default_chat] = [settings.engine.second]
+        for table in settings.baskets.values():
+            for member in table.upstreams:
+                model, _, engine = member.removeprefix(LOCAL_PREFIX).partition("@")
+                if member.startswith(LOCAL_PREFIX) and engine:
+                    wanted.setdefault(model, []).append(engine)
+        return lambda: local_models.want(wanted)
+
+    return prepare
 
 
 def _local_prices(settings: Settings) -> dict[ModelTask, Price]:

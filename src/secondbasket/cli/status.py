@@ -67,6 +67,9 @@ def command(as_json: bool) -> None:
         ],
         right=(4, 5, 6),
     )
+    for name, reason in status.unserved.items():
+        click.echo()
+        click.echo(printable(f"{name} is not served: {reason}"))
 
 
 def _show_upstreams(baskets: Sequence[BasketStatus]) -> None:

@@ -29,17 +29,25 @@ def load_engines(names: Sequence[str] | None = None) -> dict[str, Engine]:
     return {name: create() for name, create in load("secondbasket.engines", names).items()}
 
 
-def pick_engine(model: ModelRecord, engines: Mapping[str, Engine]) -> Engine:
-    """The first of `engines` that knows the model's format and task. Raises PluginError."""
+def pick_engine(
+    model: ModelRecord, engines: Mapping[str, Engine], name: str | None = None
+) -> Engine:
+    """The first of `engines` that knows the model's format and task, or the one called `name`.
+
+    Raises PluginError where there is none such.
+    """
     for engine in engines.values():
+        if name not in (None, engine.name):
+            continue
         if model.format in engine.formats and model.task in engine.tasks:
             return engine
     known = "; ".join(
         f"{name} runs {'/'.join(engine.formats)} for {'/'.join(engine.tasks)}"
         for name, engine in engines.items()
     )
+    wanted = f"The engine '{name}' does not run" if name else "No installed engine runs"
     raise PluginError(
-        f"No installed engine runs '{model.name}': {model.format} weights for {model.task}.",
+        f"{wanted} '{model.name}': {model.format} weights for {model.task}.",
         hint=f"Installed: {known or 'none'}. Pull the model in another format, or install a"
         " package that offers an engine for this one.",
     )
@@ -49,6 +57,7 @@ def choose_options(
     model: ModelRecord,
     chip: Chip,
     *,
+    engine: str = "",
     context_tokens: int | None = None,
     slots: int | None = None,
     threads: int | None = None,
@@ -83,6 +92,7 @@ def choose_options(
             options=options(context),
             chip=chip,
             task=model.task,
+            engine=engine,
         ).needed
         if needed <= chip.memory_free * 3 // 4:
             break
@@ -106,6 +116,7 @@ def place(
     *,
     engines: Mapping[str, Engine],
     chips: Iterable[Chip],
+    engine: str | None = None,
     promised: int = 0,
     context_tokens: int | None = None,
     slots: int | None = None,
@@ -114,11 +125,14 @@ def place(
 ) -> ReplicaSpec:
     """What the supervisor is to run; `chips` as probed just now, their free memory decides.
 
-    `promised` bytes of it are spoken for (`Supervisor.promised_bytes`). The
+    The first engine that knows the model runs it under the model's own name,
+    another one, asked for by the name `engine`, as MODEL@ENGINE. `promised`
+    bytes of the memory are spoken for (`Supervisor.promised_bytes`). The
     built-in engines compute on the CPU, so that is where a model goes. Raises
     PluginError, ModelDoesNotFit, and EngineError where no CPU was probed.
     """
-    engine = pick_engine(model, engines)
+    usual = pick_engine(model, engines)
+    chosen = usual if engine is None else pick_engine(model, engines, engine)
     chip = next((each for each in chips if each.kind == "cpu"), None)
     if chip is None:
         raise EngineError(
@@ -129,15 +143,17 @@ def place(
     options = choose_options(
         model,
         chip,
+        engine=chosen.name,
         context_tokens=context_tokens,
         slots=slots,
         threads=threads,
         cache_mib=cache_mib,
     )
     return ReplicaSpec(
+        name=model.name if chosen is usual else f"{model.name}@{chosen.name}",
         model=model,
         files=files,
-        engine=engine,
+        engine=chosen,
         options=options,
         chip=chip,
         estimate=require_fit(
@@ -146,6 +162,7 @@ def place(
             options=options,
             chip=chip,
             task=model.task,
+            engine=chosen.name,
         ),
     )
 

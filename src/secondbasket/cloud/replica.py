@@ -66,8 +66,12 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replica runs: `model` from `files` by `engine` with `options` on `chip`."""
+    """What a replica runs: `model` from `files` by `engine` with `options` on `chip`.
 
+    `name` is the replica's own: one model may run in several engines.
+    """
+
+    name: str
     model: ModelRecord
     files: Mapping[str, Path]
     engine: Engine
@@ -103,7 +107,7 @@ class Replica:
         patience: Patience,
     ) -> None:
         self.spec = spec
-        self.name = spec.model.name
+        self.name = spec.name
         self.state: ReplicaState = "stopped"
         self.reason = ""
         self.restarts = 0

@@ -19,7 +19,7 @@ from secondbasket.errors import Conflict, NotFound
 
 
 class Supervisor:
-    """Holds replicas by model name while its ``async with`` block runs.
+    """Holds replicas by name while its ``async with`` block runs.
 
     Leaving the block, by whatever road, ends every engine; let calls finish
     with `stop` before. `logs` is the folder for what engines write.
@@ -63,7 +63,7 @@ class Supervisor:
 
     async def add(self, spec: ReplicaSpec) -> Replica:
         """Hold and start a replica; `wait_ready` on it says how that went. Raises Conflict."""
-        name = spec.model.name
+        name = spec.name
         if name in self._replicas:
             raise Conflict(f"'{name}' is served already.", param="model")
         replica = self._replicas[name] = Replica(

@@ -126,6 +126,15 @@ class Engine(Protocol):
         """The child process that serves `model` over the OpenAI wire. Nothing is started."""
         ...
 
+    def unfit(
+        self, request: ChatRequest | CompletionRequest | EmbeddingRequest
+    ) -> BasketError | None:
+        """What of the wire it does not serve, where `request` needs it; None where it serves all.
+
+        Another engine may: so it is asked before anything is sent.
+        """
+        ...
+
 
 class UpstreamFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an upstream without asking it; empty text where it is not known.

@@ -168,6 +168,7 @@ def _status(stack: Stack, address: str) -> Status:
             for basket in stack.baskets
         ),
         replicas=tuple(stack.supervisor.status()),
+        unserved=stack.local_models.unserved,
         ledger=LedgerStatus(
             head=stack.notary.newest,
             failure=stack.notary.failure,

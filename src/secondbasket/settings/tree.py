@@ -173,6 +173,11 @@ class EngineSettings(Section):
     cache_mib: Mebibytes | None = Field(
         default=None, description="Memory that one engine may keep prompts of finished calls in."
     )
+    second: str = Field(
+        default="openvino",
+        description="The engine that runs models.default_chat besides its usual one, so that it has"
+        " a second basket; empty for none.",
+    )
     start_timeout_seconds: Seconds = Field(
         default=120.0, description="How long an engine may take to load its model."
     )

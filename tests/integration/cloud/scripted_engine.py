@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from secondbasket.cloud.replica import ReplicaSpec
+from secondbasket.core.chat import ChatRequest, CompletionRequest, EmbeddingRequest
 from secondbasket.core.chip import Chip, FitEstimate
 from secondbasket.core.model import ModelFormat, ModelRecord, ModelTask
 from secondbasket.core.ports import EngineChild, EngineOptions
@@ -28,11 +29,16 @@ os._exit(0)
 class ScriptedEngine:
     """Runs `programs` one after the other, the last of them again and again."""
 
-    name = "scripted"
     formats: tuple[ModelFormat, ...] = ("gguf",)
     tasks: tuple[ModelTask, ...] = ("chat",)
 
-    def __init__(self, *programs: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *programs: str,
+        environment: Mapping[str, str] | None = None,
+        name: str = "scripted",
+    ) -> None:
+        self.name = name
         self._programs = list(programs)
         self._environment = environment or {}
         self.started = 0
@@ -51,9 +57,13 @@ class ScriptedEngine:
             environment=self._environment,
         )
 
+    def unfit(self, request: ChatRequest | CompletionRequest | EmbeddingRequest) -> None:
+        return None
+
 
 def spec(engine: ScriptedEngine, name: str = "scripted") -> ReplicaSpec:
     return ReplicaSpec(
+        name=name,
         model=ModelRecord(
             name=name, task="chat", format="gguf", digest="", files=(), licence="", source="file:"
         ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from secondbasket.core.chat import ChatRequest, CompletionRequest, EmbeddingRequest
 from secondbasket.core.model import ModelFormat, ModelRecord, ModelTask
 from secondbasket.core.ports import EngineChild, EngineOptions
 from secondbasket.errors import EngineFailedToStart
@@ -49,6 +50,12 @@ class LlamaCpp:
                 }
             ),
         )
+
+    def unfit(
+        self,
+        request: ChatRequest | CompletionRequest | EmbeddingRequest,  # noqa: ARG002 - serves all
+    ) -> None:
+        return None
 
 
 def create() -> LlamaCpp:

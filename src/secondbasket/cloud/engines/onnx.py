@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from secondbasket.core.chat import ChatRequest, CompletionRequest, EmbeddingRequest
 from secondbasket.core.model import ModelFormat, ModelRecord, ModelTask
 from secondbasket.core.ports import EngineChild, EngineOptions
 from secondbasket.errors import EngineFailedToStart
@@ -57,6 +58,12 @@ class Onnx:
                 "RAYON_NUM_THREADS": str(options.threads),
             },
         )
+
+    def unfit(
+        self,
+        request: ChatRequest | CompletionRequest | EmbeddingRequest,  # noqa: ARG002 - serves all
+    ) -> None:
+        return None
 
 
 def create() -> Onnx:

@@ -9,9 +9,16 @@ from pathlib import Path
 import msgspec
 
 from secondbasket.cloud.engines.gguf_known import ARCHITECTURES
+from secondbasket.cloud.engines.schema_subset import SchemaRefused, checked_schema
+from secondbasket.core.chat import ChatRequest, CompletionRequest, EmbeddingRequest
 from secondbasket.core.model import ModelFormat, ModelRecord, ModelTask
 from secondbasket.core.ports import EngineChild, EngineOptions
-from secondbasket.errors import EngineFailedToStart
+from secondbasket.errors import (
+    BasketError,
+    EngineFailedToStart,
+    InvalidRequest,
+    UnsupportedField,
+)
 
 
 class OpenVino:
@@ -55,6 +62,33 @@ class OpenVino:
                 }
             ),
         )
+
+    def unfit(
+        self, request: ChatRequest | CompletionRequest | EmbeddingRequest
+    ) -> BasketError | None:
+        if isinstance(request, EmbeddingRequest):
+            return None
+        sampling = request.sampling
+        for field, asked in (
+            ("logit_bias", sampling.logit_bias),
+            ("top_logprobs", sampling.top_logprobs),
+        ):
+            if asked:
+                return UnsupportedField(
+                    f"'{field}' is not served by OpenVINO.", hint="Leave it out.", param=field
+                )
+        wanted = request.response_format if isinstance(request, ChatRequest) else None
+        if wanted is None or wanted.schema is None:
+            return None
+        try:
+            checked_schema(wanted.schema.get("schema") or {})
+        except SchemaRefused as exc:
+            return InvalidRequest(
+                f"OpenVINO does not take this JSON Schema: {exc}.",
+                hint="Send a simpler JSON Schema.",
+                param="response_format",
+            )
+        return None
 
 
 def create() -> OpenVino:

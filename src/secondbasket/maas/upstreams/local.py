@@ -67,7 +67,9 @@ class LocalUpstream:
                         hint="Leave it out.",
                         param=field,
                     )
-        return None
+        if isinstance(request, ChatRequest) and ForcedToolCall.wanted(request):
+            request = ForcedToolCall(request).request
+        return self._replica.spec.engine.unfit(request)
 
     @contextmanager
     def _connected(self) -> Iterator[OpenAIHttp]:

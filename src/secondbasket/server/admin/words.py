@@ -1,5 +1,6 @@
 """What goes over the admin socket, both ways, as JSON. The command line decodes with these too."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -130,7 +131,11 @@ class BasketStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The running process. `address` is empty while it serves no TCP port."""
+    """The running process. `address` is empty while it serves no TCP port.
+
+    `unserved` says why an installed model is not served, or as MODEL@ENGINE
+    why an engine that should run it as well does not.
+    """
 
     version: str
     home: str
@@ -142,6 +147,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     baskets: tuple[BasketStatus, ...] = ()
     replicas: tuple[ReplicaStatus, ...] = ()
+    unserved: Mapping[str, str] = {}
     ledger: LedgerStatus = LedgerStatus()
 
 
