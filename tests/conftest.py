@@ -25,6 +25,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load onnxruntime themselves; 
 CHAT_MODEL = "smollm2-135m-instruct"
 EMBEDDING_MODEL = "all-minilm-l6-v2"
 
+# For the tests that use it in this process; the product sets it for its engine.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 _left_the_machine: list[str] = []
 
 
@@ -76,7 +79,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty home, set as SECONDBASKET_HOME; all other settings of the environment are gone.
+    """An empty home, set as SECONDBASKET_HOME; all other settings of the environment are gone,
+    and there is no second engine, for what its load costs.
 
     Its path is short: a Unix socket's address has room for about 100 bytes.
     """
@@ -84,6 +88,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.delenv(variable)
     folder = Path(tempfile.mkdtemp(prefix="sb-"))
     monkeypatch.setenv("SECONDBASKET_HOME", str(folder))
+    monkeypatch.setenv("SECONDBASKET_ENGINE_SECOND", "")
     yield folder
     shutil.rmtree(folder)
 
@@ -145,6 +150,13 @@ def _stock(home: Path, weights: Weights) -> Path:
 def stocked_home(home: Path, weights: Weights) -> Path:
     """A home in which the default models are installed already."""
     return _stock(home, weights)
+
+
+@pytest.fixture(scope="module")
+def stocked_module_home(weights: Weights) -> Iterator[Path]:
+    """As `stocked_home`, for all tests of one module."""
+    with tempfile.TemporaryDirectory(prefix="sb-") as folder:
+        yield _stock(Path(folder), weights)
 
 
 @pytest.fixture(scope="session")

@@ -49,9 +49,14 @@ class Running:
 
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
-    """This process's environment with `home` and `settings` and no other of the product's."""
+    """This process's environment with `home` and `settings` and no other of the product's.
+
+    The second engine is left out where `settings` do not name it: most tests have no use for
+    what its load costs.
+    """
     kept = {name: value for name, value in os.environ.items() if "SECONDBASKET" not in name}
-    return kept | {"SECONDBASKET_HOME": str(home)} | settings
+    usual = {"SECONDBASKET_HOME": str(home), "SECONDBASKET_ENGINE_SECOND": ""}
+    return kept | usual | settings
 
 
 def basket(home: Path, *arguments: str) -> Any:

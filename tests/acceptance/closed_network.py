@@ -4,8 +4,11 @@
 """
 
 import json
+import os
+import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,13 @@ import httpx2
 import openai
 import psutil
 
-from tests.running import running
+from tests.running import Running, running
 
 CHAT = "smollm2-135m-instruct"
 EMBEDDING = "all-minilm-l6-v2"
+_LOOKS = 200
+# Libraries that report to their makers do so some seconds after they were first used.
+_REPORTED_AFTER_SECONDS = 20
 
 
 def main(home: Path, trace: Path) -> None:
@@ -32,7 +38,9 @@ def main(home: Path, trace: Path) -> None:
         *("--trace=connect,sendto,sendmsg,sendmmsg", f"--output={trace}"),
     ]
     results: dict[str, Any] = {"outside": _outside()}
-    with running(home, under=strace) as server:
+    second = {"SECONDBASKET_ENGINE_SECOND": "openvino"}
+    with running(home, under=strace, settings=second) as server:
+        begun = time.monotonic()
         with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key) as client:
             raw = client.chat.completions.with_raw_response.create(
                 model=CHAT,
@@ -48,17 +56,38 @@ def main(home: Path, trace: Path) -> None:
             results["vectors"] = len(embeddings.data)
             results["models"] = len(client.models.list().data)
         results["receipt"] = server.basket("receipt", raw.headers["x-basket-request-id"])["outcome"]
+        # Now in the other engine, which answers as the first one dies.
+        _ready_process(server, f"{CHAT}@openvino")
+        os.kill(_ready_process(server, CHAT), signal.SIGKILL)
+        with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key) as client:
+            raw = client.chat.completions.with_raw_response.create(
+                model=CHAT, messages=[{"role": "user", "content": "Hello"}], max_tokens=8
+            )
+        receipt = server.basket("receipt", raw.headers["x-basket-request-id"])
+        results["second"] = receipt["upstream"]
         server.basket("chips")
         server.basket("model", "recommend")
         server.basket("model", "list")
         server.basket("usage")
         answer = httpx2.get(server.url, follow_redirects=True, trust_env=False)
         results["console"] = answer.status_code
+        time.sleep(max(0.0, begun + _REPORTED_AFTER_SECONDS - time.monotonic()))
         tracers = [process for process in psutil.process_iter() if _traces_into(trace, process)]
         assert tracers
     _, running_still = psutil.wait_procs(tracers, timeout=20)  # the trace is whole once they end
     assert not running_still
     print(json.dumps(results))
+
+
+def _ready_process(server: Running, name: str) -> int:
+    """The process id of a replica, once it is ready."""
+    replicas: dict[str, Any] = {}
+    for _ in range(_LOOKS):
+        replicas = {each["name"]: each for each in server.basket("status")["replicas"]}
+        if name in replicas and replicas[name]["state"] == "ready":
+            return int(replicas[name]["pid"])
+        time.sleep(0.5)
+    raise AssertionError(f"{name} was not ready: {replicas}")
 
 
 def _traces_into(trace: Path, process: psutil.Process) -> bool:

@@ -82,6 +82,7 @@ def test_everything_local_works_and_nothing_tries_to_leave(
     assert results["vectors"] == 1
     assert results["receipt"] == "completed"
     assert results["models"] >= 2
+    assert results["second"] == "local/smollm2-135m-instruct@openvino"
     assert results["console"] == 200
     recorded = trace.read_text()
     assert "127.0.0.1" in recorded, "strace saw nothing"

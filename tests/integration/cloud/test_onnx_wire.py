@@ -18,6 +18,17 @@ from tests.conftest import EMBEDDING_MODEL, Weights
 pytestmark = pytest.mark.anyio
 
 
+MODEL = ModelRecord(
+    name=EMBEDDING_MODEL,
+    task="embedding",
+    format="onnx",
+    digest="",
+    files=(),
+    licence="",
+    source="file:",
+)
+
+
 @pytest.fixture(scope="module")
 async def engine(
     weights: Weights, tmp_path_factory: pytest.TempPathFactory
@@ -25,15 +36,7 @@ async def engine(
     files = {"model.onnx": weights.embedding, "tokenizer.json": weights.tokenizer}
     case = EngineCase(
         engine=onnx.create(),
-        model=ModelRecord(
-            name=EMBEDDING_MODEL,
-            task="embedding",
-            format="onnx",
-            digest="",
-            files=(),
-            licence="",
-            source="file:",
-        ),
+        model=MODEL,
         files=files,
         broken={},
         options=EngineOptions(context_tokens=256, slots=2, threads=2, cache_mib=0),
@@ -117,3 +120,11 @@ async def test_one_long_input_among_short_ones_is_refused_with_its_count(engine:
     assert status == 400
     assert answer["error"]["type"] == "exceed_context_size_error"
     assert (answer["error"]["n_prompt_tokens"], answer["error"]["n_ctx"]) == (302, 256)
+
+
+def test_the_library_is_told_not_to_report_to_its_maker(weights: Weights) -> None:
+    """That it does not is seen in tests/acceptance/test_no_route_out.py."""
+    files = {"model.onnx": weights.embedding, "tokenizer.json": weights.tokenizer}
+    options = EngineOptions(context_tokens=256, slots=1, threads=1, cache_mib=0)
+    child = onnx.create().child(MODEL, files, options, API_KEY)
+    assert child.environment["ORT_DISABLE_TELEMETRY"] == "1"
