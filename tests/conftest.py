@@ -25,9 +25,6 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # tests load onnxruntime themselves; 
 CHAT_MODEL = "smollm2-135m-instruct"
 EMBEDDING_MODEL = "all-minilm-l6-v2"
 
-# For the tests that use it in this process; the product sets it for its engine.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
 _left_the_machine: list[str] = []
 
 

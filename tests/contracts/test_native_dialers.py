@@ -30,10 +30,13 @@ DIALERS = {
 
 def _needed() -> set[str]:
     """The distributions that the product installs, by their normal names."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = document["project"]
+    # What is wanted by another package and left out of our locks on purpose.
+    found = {Requirement(each).name for each in document["tool"]["uv"]["override-dependencies"]}
+    left_out = frozenset(found)
     waiting = [Requirement(each) for each in project["dependencies"]]
     waiting += [Requirement(each) for each in project["optional-dependencies"]["postgres"]]
-    found: set[str] = set()
     while waiting:
         requirement = waiting.pop()
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
@@ -49,7 +52,7 @@ def _needed() -> set[str]:
             ):
                 inner.marker = None
                 waiting.append(inner)
-    return found
+    return found - left_out
 
 
 def _holds(requirement: Requirement) -> bool:
