@@ -12,11 +12,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
+from sqlalchemy import Connection
 
 from secondbasket.core.clock import now
 from secondbasket.core.ids import new_id
 from secondbasket.core.receipt import Receipt
 from secondbasket.stores.database import Database
+from secondbasket.stores.migrate import configuration
 
 
 def _programs() -> Path:
@@ -105,6 +108,13 @@ async def database(database_url: str, anyio_backend: str) -> AsyncIterator[Datab
     await database.migrate()
     yield database
     database.close()
+
+
+def migrate_to(revision: str, connection: Connection) -> None:
+    """Bring an empty database to an earlier version's schema."""
+    config = configuration()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def receipt(**fields: object) -> Receipt:

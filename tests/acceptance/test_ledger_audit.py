@@ -1,6 +1,7 @@
 """Case 24 against the real product: the ledger is attacked behind its back, and exposed by heads
 that were kept on another host."""
 
+import hmac
 import json
 import sqlite3
 import subprocess
@@ -9,14 +10,21 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx2
 import pytest
+from msgspec import to_builtins
 
 from secondbasket.core.canonical import canonical
+from secondbasket.stores.database import Database
+from secondbasket.stores.home import Home
+from tests.databases import migrate_to, receipt
 from tests.running import BASKET, Running, basket, environment, running
 
 
@@ -212,6 +220,68 @@ def test_24_an_older_backup_is_a_truncation_against_newer_heads(
         [row] = connection.execute("SELECT * FROM decisions WHERE kind = 'home_restored'")
     assert row["sequence"] == first["size"] + 1
     assert verify(home)[0] == 0
+
+
+def old_home(home: Path) -> str:
+    """A home as the version before the chain left it: a key, decisions, receipts. The secret."""
+    place = Home(home)
+    place.create()
+    pepper = place.secret("pepper")
+    secret = "sk-basket-key_old.x"
+    store = Database(f"sqlite:///{place.database_file}")
+    anyio.run(store.write, partial(migrate_to, "0002"))
+    store.close()
+    with database(home) as connection:
+        connection.execute(
+            "INSERT INTO keys (id, name, role, hmac, currency, created_at) VALUES"
+            " ('key_old', 'ann', 'admin', ?, 'USD', '2026-01-01T00:00:00.000Z')",
+            (hmac.digest(pepper, secret.encode(), "sha256").hex(),),
+        )
+        connection.execute(
+            "INSERT INTO decisions VALUES ('dec_old', '2026-01-01T00:00:00.000Z', 'key_created',"
+            " 'key_old', 'done', '{}')"
+        )
+        rows = [to_builtins(receipt(key_id="key_old")) for _ in range(3)]
+        columns = [name for name in rows[0] if name not in ("hops", "passed_over")]
+        connection.executemany(
+            f"INSERT INTO receipts ({', '.join(columns)})"
+            f" VALUES ({', '.join('?' for _ in columns)})",
+            [[row[name] for name in columns] for row in rows],
+        )
+        connection.execute(
+            "INSERT INTO rollups SELECT substr(created_at, 1, 13), key_id, basket, upstream,"
+            " currency, count(*), sum(input_tokens), sum(output_tokens), sum(cached_input_tokens),"
+            " sum(cost) FROM receipts GROUP BY 1, 2, 3, 4, 5"
+        )
+    return secret
+
+
+def test_an_upgrade_chains_what_an_older_home_holds(stocked_home: Path) -> None:
+    secret = old_home(stocked_home)
+    status, report = verify(stocked_home)
+    assert status == 1
+    assert "basket upgrade" in report["error"]
+    upgraded = basket(stocked_home, "upgrade", "--json")
+    assert upgraded["schema_before"] == "0002"
+    status, report = verify(stocked_home)
+    assert (status, report["problems"]) == (0, [])
+    assert (report["entries"], report["receipts"]) == (3, 3)
+    with running(stocked_home) as server:
+        answer = httpx2.get(
+            f"{server.url}/v1/models", headers={"Authorization": f"Bearer {secret}"}
+        )
+        assert answer.status_code == 200
+        [pepper] = server.basket("key", "peppers")
+        assert "key_old" in pepper["keys"]
+    status, report = verify(stocked_home)
+    assert (status, report["problems"]) == (0, [])
+    assert report["covered"] == report["entries"]
+    with database(stocked_home) as connection:
+        [row] = connection.execute("SELECT * FROM decisions WHERE kind = 'schema_upgraded'")
+    assert row["sequence"] == 4
+    with database(stocked_home) as connection:
+        connection.execute("UPDATE receipts SET cost = 1 WHERE key_id = 'key_old'")
+    assert ("receipts_changed", 3) in kinds(verify(stocked_home)[1])
 
 
 def test_keys_are_rotated_and_recovered_on_the_command_line(home: Path, tmp_path: Path) -> None:

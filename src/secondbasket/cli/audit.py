@@ -13,7 +13,7 @@ from secondbasket.cli.home import read_home
 from secondbasket.cli.output import emit, json_option, note, printable, size
 from secondbasket.errors import BadSignature, BasketError, NotFound
 from secondbasket.ledger.audit import Audit, audit
-from secondbasket.ledger.export import End, ExportRecord, write_export
+from secondbasket.ledger.export import ExportRecord, write_export
 from secondbasket.ledger.findings import Problems
 from secondbasket.ledger.head_check import Document
 from secondbasket.ledger.record import DatabaseRecord
@@ -83,16 +83,12 @@ def export(file: Path, as_json: bool) -> None:
     end = _read_ledger(
         read_home().settings, lambda record: write_export(record, target, version=__version__)
     )
-    _tell_export(target, end, as_json)
-
-
-def _tell_export(target: Path, end: End, as_json: bool) -> None:
     written = target.stat().st_size
     if as_json:
         emit({"file": str(target), "bytes": written, "contents": end})
         return
     click.echo(
-        f"{target}: {end.entries} entries, {end.receipts} receipts, {end.heads} heads,"
+        f"{file}: {end.entries} entries, {end.receipts} receipts, {end.heads} heads,"
         f" {size(written)}"
     )
 

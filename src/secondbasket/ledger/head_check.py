@@ -100,7 +100,8 @@ class HeadCheck:
         mine = [claim for claim in speaking if claim.head.ledger == self._walk.ledger]
         self._tell_foreign([claim for claim in speaking if claim not in mine])
         self._tell_longer([claim for claim in mine if claim.head.size > self._walk.size])
-        self._tell_rewritten([claim for claim in mine if claim.head.size <= self._walk.size])
+        # Where that entry itself is missing, the walk has told so.
+        self._tell_rewritten([claim for claim in mine if claim.head.size in self._walk.hashes])
 
     def _tell_foreign(self, claims: Sequence[Claim]) -> None:
         if claims:

@@ -10,8 +10,7 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
-from alembic import command
-from sqlalchemy import Connection, column, delete, insert, select, table, update
+from sqlalchemy import column, delete, insert, select, table, update
 
 from secondbasket.core import merkle
 from secondbasket.core.canonical import canonical
@@ -20,20 +19,12 @@ from secondbasket.errors import StoreError
 from secondbasket.ledger.journal import Journal, encode
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.stores.database import Database
-from secondbasket.stores.migrate import configuration
 from secondbasket.stores.schema import chain_tail, decisions, receipts
-from tests.databases import receipt
+from tests.databases import migrate_to, receipt
 
 pytestmark = pytest.mark.anyio
 
 ROOT = Path(__file__).parents[3]
-
-
-def migrate_to(revision: str, connection: Connection) -> None:
-    """Bring an empty database to an earlier version's schema."""
-    config = configuration()
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
 
 
 async def chain_of(database: Database) -> list[dict[str, Any]]:
@@ -191,7 +182,7 @@ from secondbasket.errors import StoreError
 from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.stores.database import Database
-from tests.databases import receipt
+from tests.databases import migrate_to, receipt
 
 async def main():
     ledger = Ledger(Journal(Path(sys.argv[1])), Database(sys.argv[2]))
