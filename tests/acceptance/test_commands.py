@@ -210,13 +210,17 @@ def test_the_doctor_finds_a_running_server_sound(server: Running) -> None:
     assert checks["Engine"]["state"] == "ok"
 
 
-def test_the_tour_passes_every_stop(server: Running) -> None:
+def test_the_tour_owns_up_where_there_is_no_second_basket(server: Running) -> None:
     before = {row["name"]: row["pid"] for row in server.basket("status")["replicas"]}
-    stops = server.basket("tour")
-    assert [stop["title"] for stop in stops if not stop["passed"]] == []
-    assert len(stops) == 6
-    seen = {stop["title"]: "\n".join(stop["seen"]) for stop in stops}
-    assert str(before[CHAT_MODEL]) in seen["When the engine dies"]
+    done = run(server, "tour", "--json")
+    assert done.returncode == 1
+    assert "1 of 7 stops failed: Pull the plug." in done.stderr
+    stops = {stop["title"]: stop for stop in json.loads(done.stdout)}
+    assert [title for title, stop in stops.items() if not stop["passed"]] == ["Pull the plug"]
+    assert "There is no second basket" in stops["Pull the plug"]["seen"][0]
+    seen = "\n".join(stops["When the engine dies"]["seen"])
+    assert str(before[CHAT_MODEL]) in seen
+    assert "The client was told" in seen
     after = {row["name"]: row["pid"] for row in server.basket("status")["replicas"]}
     assert after[CHAT_MODEL] != before[CHAT_MODEL]
     assert after[EMBEDDING_MODEL] == before[EMBEDDING_MODEL]

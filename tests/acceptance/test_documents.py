@@ -14,14 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import BASKET, Running, environment
+from tests.running import BASKET, Running, environment, running
 from tools.documents import blocks, documents, transcript
 
+_DEFAULT = {"SECONDBASKET_ENGINE_SECOND": "openvino"}
 _PAGES = [path for path in documents() if any("runnable" in block.marks for block in blocks(path))]
 _PATH = f"{Path(BASKET).parent}:{os.environ['PATH']}"
 # The machine that the shown output was taken on.
 _CHIP = "Intel(R) Xeon(R) Processor"
 _MARK = "--- done "
+
+
+@pytest.fixture(scope="module")
+def server(stocked_module_home: Path) -> Iterator[Running]:
+    """The product as it comes, its second engine included."""
+    with running(stocked_module_home, settings=_DEFAULT) as product:
+        yield product
 
 
 def _commands(page: Path) -> Iterator[tuple[str, str]]:
@@ -81,7 +89,7 @@ def test_the_examples_of_a_page_work_as_shown(page: Path, server: Running, tmp_p
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=tmp_path,
-        env=environment(server.home, BASKET_KEY=local_key, NO_COLOR="1", PATH=_PATH),
+        env=environment(server.home, **_DEFAULT, BASKET_KEY=local_key, NO_COLOR="1", PATH=_PATH),
         timeout=300,
         check=True,
     )

@@ -90,3 +90,15 @@ def test_while_the_first_engine_is_down_the_second_answers(server: Running) -> N
     assert answer.status_code == 200
     assert answer.json()["usage"]["completion_tokens"] == 8
     assert server.basket("receipt", answer.json()["id"])["upstream"] == SECOND
+
+
+def test_the_tour_passes_every_stop(server: Running) -> None:
+    stops = server.basket("tour")
+    assert [stop["title"] for stop in stops if not stop["passed"]] == []
+    assert len(stops) == 7
+    seen = {stop["title"]: "\n".join(stop["seen"]) for stop in stops}
+    assert f"continued on {SECOND} after {FIRST} broke off" in seen["When the engine dies"]
+    drill = server.basket("drill", "list")[0]
+    assert (drill["outcome"], drill["cuts"]) == ("passed", ["engine:llamacpp"])
+    assert drill["drill"] in seen["Pull the plug"]
+    assert "100 % of 10 requests were answered." in seen["Pull the plug"]

@@ -167,7 +167,7 @@ def show(drill: str, as_json: bool) -> None:
 
 def _show(report: DrillReport) -> None:
     for label, value in _lines(report):
-        click.echo(f"{click.style(label.ljust(13), bold=True)} {printable(value)}")
+        click.echo(f"{click.style(label.ljust(14), bold=True)} {printable(value)}")
 
 
 def _lines(report: DrillReport) -> list[tuple[str, str]]:

@@ -8,7 +8,8 @@ import msgspec
 
 from secondbasket.cli.connection import connect
 from secondbasket.cli.output import emit, json_option, printable
-from secondbasket.cli.tour_stops import STOPS, StopFailed, Walk
+from secondbasket.cli.tour_stops import STOPS
+from secondbasket.cli.tour_walk import StopFailed, Walk
 from secondbasket.errors import BasketError
 
 
@@ -27,7 +28,8 @@ def command(as_json: bool) -> None:
     """See the whole stack at work on this machine, in two minutes.
 
     Everything is really done and checked; it fails when something does not come out as it has to.
-    At its last stop the tour kills the engine once: calls under way then get an error.
+    At one stop the engine is killed in the middle of an answer; at the last, it is taken away in a
+    drill, whose own requests alone are cut.
     """
     visited = anyio.run(_walk, not as_json)
     if as_json:
