@@ -37,6 +37,7 @@ _SHAPES = bytes(
 )
 _SEPARATORS = b" -./"
 _NOT_OF_NUMBERS = bytes(code for code in range(256) if code not in b"9.-/ ")
+_LONG = 20
 _NUMBER = re.compile(rb"99999999*+")
 
 
@@ -78,10 +79,11 @@ class Reading:
             start = shape.find(form, end)
 
     def may_have(self, form: bytes) -> bool:
-        """False where the shape has no such `form` anywhere, in less time than looking for it."""
+        """False where the shape has no such `form`, told in less time than looking for it takes."""
         if b" " in form:
-            return self._has_groups
-        return form.replace(b"A", b"") in self._outline
+            return self._has_groups or b"9 9" not in form
+        core = form.translate(None, _NOT_OF_NUMBERS)
+        return len(core) >= _LONG or core in self._outline
 
     @cached_property
     def _has_groups(self) -> bool:
@@ -95,7 +97,7 @@ class Reading:
         Long rows of digits hold no form, and none is found by looking for it in them.
         """
         words = set(self.shape.translate(None, _NOT_OF_NUMBERS).split())
-        return b" ".join(word for word in words if len(word) < 20 or word.strip(b"9"))
+        return b" ".join(word for word in words if len(word) < _LONG or word.strip(b"9"))
 
     @cached_property
     def numbers(self) -> tuple[tuple[int, int], ...]:

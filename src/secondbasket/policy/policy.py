@@ -19,8 +19,7 @@ from secondbasket.policy.texts import Texts
 from secondbasket.policy.verdict import Verdict
 
 _GROUP = "secondbasket.detectors"
-# Below this the detectors' own calls are what takes time, and there is nothing to give way to.
-_GIVE_WAY_CHARACTERS = 16_384
+_LONGEST_HOLD = 0.001
 _PIECE, _OVERLAP = 131_072, 2_048
 
 
@@ -94,12 +93,14 @@ class Policy:
 
     def _look(self, text: str) -> tuple[Finding, ...]:
         counts = dict.fromkeys((detector.name for detector, _ in self._detectors), 0)
+        began = time.perf_counter()
         for piece in _pieces(text):
             reading = Reading(piece)
             for detector, _ in self._detectors:
                 counts[detector.name] += detector.count(reading)
-                if len(piece) > _GIVE_WAY_CHARACTERS:
+                if time.perf_counter() - began > _LONGEST_HOLD:
                     time.sleep(0)  # in a worker thread: lets the event loop have the interpreter
+                    began = time.perf_counter()
         return tuple(
             Finding(detector.name, data_class, counts[detector.name])
             for detector, data_class in self._detectors

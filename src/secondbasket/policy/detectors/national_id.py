@@ -28,7 +28,6 @@ _FORMS = {
     b"99999999-A": ("es.dni",),
     b"99.999.999-A": ("es.dni",),
     b"A-9999999-A": ("es.nie",),
-    b"A-9999999A": ("es.nie",),
     b"999999-999A": ("fi.hetu",),
     b"999999A999A": ("fi.hetu",),
     b"9 99 99 99 999 999 99": ("fr.nir",),
@@ -50,6 +49,7 @@ _FORMS = {
 _LETTERED = {
     b"99999999A": ("es.dni",),
     b"A9999999A": ("es.nie",),
+    b"A-9999999A": ("es.nie",),
     b"9999999A": ("ie.pps",),
     b"9999999AA": ("ie.pps",),
     b"99999999999999999A": ("cn.ric",),
@@ -157,7 +157,8 @@ def _candidates(reading: Reading) -> Iterator[tuple[int, str, Iterable[str]]]:
         if unbroken and reading.begins(start) and reading.ends(end):
             yield start, written[start:end].decode(), unbroken
         elif reading.shape[end : end + 1] == b"A":
-            first = start - (reading.shape[start - 1 : start] == b"A")
+            before = reading.shape[start - 2 : start]
+            first = start - 2 if before == b"A-" else start - (before[-1:] == b"A")
             last = end + (2 if reading.shape[end + 1 : end + 2] == b"A" else 1)
             lettered = _LETTERED.get(reading.shape[first:last])
             if lettered and reading.begins(first) and reading.ends(last):

@@ -25,8 +25,6 @@ _LENGTHS = {
     "LT": (9, 12),
     "RO": (10, 9, 8, 7),
 }
-# A country's code ends in a letter; France's own two characters may be digits.
-_UNBROKEN = (b"A9999999", b"A 9999999", b"A-9999999", b"A.9999999", b"A99 9999999")
 # Grouped as on letterheads.
 _GROUPED = (
     *(b"999 999 999", b"999.999.999", b"999-999-999", b"9999.999.999", b"9999 999 999"),
@@ -61,13 +59,13 @@ class VatNumberDetector:
 def _digits(reading: Reading) -> Iterator[int]:
     """Where digits begin that may be a VAT number's, behind a letter or a separator."""
     shape = reading.shape
-    for form in _UNBROKEN:
-        start = shape.find(form)
-        while start >= 0:
-            yield start + form.index(b"9999999")
-            start = shape.find(form, start + 1)
+    for start, _ in reading.numbers:
+        before = shape[start - 2 : start]
+        # A country's code ends in a letter; France's own two characters may be digits.
+        if before[-1:] == b"A" or before in (b"A ", b"A-", b"A.", b"9 "):
+            yield start
     for form, pattern in _AT_ITS_BEGINNING.items():
-        if reading.may_have(form) and form in shape:
+        if reading.may_have(form):
             for found in pattern.finditer(shape):
                 yield found.start()
 
