@@ -1,7 +1,9 @@
 """The default set-up, as it is without any configuration: two engines behind one model name."""
 
+import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,9 @@ import msgspec
 import pytest
 
 from tests.conftest import CHAT_MODEL
-from tests.running import Running, running
+from tests.running import BASKET, Running, environment, running
 
+DEFAULT = {"SECONDBASKET_ENGINE_SECOND": "openvino"}
 FIRST, SECOND = f"local/{CHAT_MODEL}", f"local/{CHAT_MODEL}@openvino"
 LONG = {
     "model": CHAT_MODEL,
@@ -32,8 +35,7 @@ def replicas(server: Running) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def server(stocked_module_home: Path) -> Iterator[Running]:
     """The product as it comes, once its second engine is ready."""
-    default = {"SECONDBASKET_ENGINE_SECOND": "openvino"}
-    with running(stocked_module_home, settings=default) as product:
+    with running(stocked_module_home, settings=DEFAULT) as product:
         deadline = time.monotonic() + 120
         while replicas(product).get(f"{CHAT_MODEL}@openvino", {}).get("state") != "ready":
             assert time.monotonic() < deadline, replicas(product)
@@ -102,3 +104,16 @@ def test_the_tour_passes_every_stop(server: Running) -> None:
     assert (drill["outcome"], drill["cuts"]) == ("passed", ["engine:llamacpp"])
     assert drill["drill"] in seen["Pull the plug"]
     assert "100 % of 10 requests were answered." in seen["Pull the plug"]
+
+
+def test_doctor_looks_at_the_second_engine(server: Running) -> None:
+    done = subprocess.run(
+        [BASKET, "doctor", "--json"],
+        env=environment(server.home, **DEFAULT),
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    findings = {each["check"]: each for each in json.loads(done.stdout)["findings"]}
+    assert findings["Second engine"]["state"] == "ok"
+    assert "openvino" in findings["Second engine"]["found"]

@@ -11,7 +11,7 @@ from secondbasket.cli import checks, ledger_checks
 from secondbasket.cli.chat import first_chat_basket
 from secondbasket.cli.checks import guarded
 from secondbasket.cli.connection import Connection, connect
-from secondbasket.cli.finding import Finding, broken, ok
+from secondbasket.cli.finding import Finding, broken, ok, warning
 from secondbasket.cli.home import read_home
 from secondbasket.cli.output import emit, json_option, printable, size
 from secondbasket.core.chip import Chip
@@ -21,6 +21,9 @@ from secondbasket.maas.independence import Findings
 from secondbasket.server.listen import listen_tcp
 from secondbasket.settings import Settings, default_home
 from secondbasket.stores.home import Home
+
+_PAUSE_SECONDS = 0.1
+_IDLE_LOOKS = 30
 
 _MARKS = {"ok": ("green", "ok"), "warning": ("yellow", "warn"), "broken": ("red", "FAIL")}
 
@@ -90,11 +93,13 @@ async def _examine_stack(settings: Settings) -> list[Finding]:
             chips = await server.get("chips", list[Chip], measure="false")
             peppers = await server.get("peppers", list[PepperFact])
             engine = await _engine(server)
+            second = await _second_engine(server, settings)
             findings = await server.get("lint", Findings)
             return [
                 port,
                 _memory(chips),
                 engine,
+                *second,
                 checks.independence(findings),
                 ledger_checks.peppers(peppers),
                 ledger_checks.signing((await server.status()).ledger),
@@ -120,3 +125,29 @@ async def _engine(server: Connection) -> Finding:
     except BasketError as error:
         return broken("Engine", error)
     return ok("Engine", f"'{name}' is loaded and ready to answer")
+
+
+async def _second_engine(server: Connection, settings: Settings) -> list[Finding]:
+    """Whether the default model runs in a second engine as well, waited for while that loads."""
+    check, engine = "Second engine", settings.engine.second
+    if not engine:
+        return []
+    name = f"{settings.models.default_chat}@{engine}"
+    mend = "llamacpp answers alone; set engine.second to '' if that is how you want it."
+    idle = 0
+    with anyio.move_on_after(settings.engine.start_timeout_seconds):
+        while True:
+            status = await server.status()
+            if name in status.unserved:
+                return [warning(check, status.unserved[name], mend)]
+            replica = next((each for each in status.replicas if each.name == name), None)
+            if replica is not None and replica.state == "failed":
+                return [warning(check, f"{engine}: {replica.reason}", mend)]
+            if replica is not None and replica.state == "ready":
+                return [ok(check, f"{replica.engine} is ready to answer as well")]
+            loading = any(each.state == "starting" for each in status.replicas)
+            idle = 0 if replica or loading else idle + 1
+            if idle > _IDLE_LOOKS:
+                return []  # nothing loads, and it does not come: the model runs in it anyway
+            await anyio.sleep(_PAUSE_SECONDS)
+    return [warning(check, f"{engine} was not ready in time.", mend)]

@@ -8,7 +8,7 @@ import pytest
 
 from secondbasket.chips.fit import estimate
 from secondbasket.chips.probes import cpu
-from secondbasket.cloud.engines import llamacpp, onnx
+from secondbasket.cloud.engines import llamacpp, onnx, openvino
 from secondbasket.core.model import ModelRecord
 from secondbasket.core.ports import EngineOptions
 from secondbasket.models.headers import read_header
@@ -39,18 +39,22 @@ def compare(case: EngineCase, weights: Path, observed: int | None) -> None:
         options=case.options,
         chip=chip,
         task=case.model.task,
+        engine=case.engine.name,
     ).resident
     assert observed is not None
     assert 0.75 * expected < observed < 1.1 * expected
+
+
+CHAT = ModelRecord(
+    name="chat", task="chat", format="gguf", digest="", files=(), licence="", source=""
+)
 
 
 @pytest.mark.parametrize(("context", "slots"), [(640, 1), (1024, 8), (8192, 2)])
 async def test_llama_cpp(weights: Weights, tmp_path: Path, context: int, slots: int) -> None:
     case = EngineCase(
         engine=llamacpp.create(),
-        model=ModelRecord(
-            name="chat", task="chat", format="gguf", digest="", files=(), licence="", source=""
-        ),
+        model=CHAT,
         files={"weights.gguf": weights.chat},
         broken={},
         options=options(context, slots),
@@ -59,6 +63,25 @@ async def test_llama_cpp(weights: Weights, tmp_path: Path, context: int, slots: 
         # Longer than one batch, so that the compute buffers are all touched.
         prompt = [1000 + n for n in range(540)]
         await ask(engine, "/v1/completions", {"prompt": prompt, "max_tokens": 4})
+        compare(case, weights.chat, engine.process.resident_bytes())
+
+
+@pytest.mark.parametrize(("context", "slots"), [(640, 1), (2048, 4)])
+async def test_openvino(weights: Weights, tmp_path: Path, context: int, slots: int) -> None:
+    case = EngineCase(
+        engine=openvino.create(),
+        model=CHAT,
+        files={"weights.gguf": weights.chat},
+        broken={},
+        options=options(context, slots),
+    )
+    async with running(case, tmp_path / "log") as engine:
+        # Its cache is touched as it fills: each slot's, with a prompt of its own.
+        async with anyio.create_task_group() as calls:
+            for slot in range(slots):
+                prompt = [1000 + slot + n for n in range(context - 8)]
+                body = {"prompt": prompt, "max_tokens": 4}
+                calls.start_soon(ask, engine, "/v1/completions", body)
         compare(case, weights.chat, engine.process.resident_bytes())
 
 

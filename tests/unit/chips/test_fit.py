@@ -89,14 +89,29 @@ def test_an_embedding_model_computes_its_whole_context_at_once() -> None:
     assert margin("embedding") > margin("chat") + 2 * (8192 - 512) * 8192
 
 
+def test_openvino_holds_what_it_makes_of_the_weights_and_a_smaller_cache() -> None:
+    fit = estimate(
+        shape=QWEN3_8B,
+        weights_bytes=WEIGHTS,
+        options=options(4096, 4, 256),
+        chip=cpu(64 << 30),
+        engine="openvino",
+    )
+    assert fit.weights > 3 * WEIGHTS
+    # A byte a value, twelve for each head's key and value, a block to spare for each slot.
+    assert fit.kv_cache == 2 * 36 * 8 * (128 + 12) * (4096 + 32) * 4
+    assert fit.prompt_cache == 0
+
+
 @given(
     context=st.integers(1, 1 << 20),
     slots=st.integers(1, 64),
     task=st.sampled_from(get_args(ModelTask)),
     architecture=st.sampled_from(["qwen3", "onnx"]),
+    engine=st.sampled_from(["", "openvino"]),
 )
 def test_more_never_needs_less(
-    context: int, slots: int, task: ModelTask, architecture: str
+    context: int, slots: int, task: ModelTask, architecture: str, engine: str
 ) -> None:
     shape = ModelShape(
         architecture=architecture, parameters=10**9, layers=2, kv_heads=2, head_size=64
@@ -109,6 +124,7 @@ def test_more_never_needs_less(
             options=options(context, slots),
             chip=cpu(1),
             task=task,
+            engine=engine,
         ).needed
 
     assert needed(context, slots) <= needed(context + 1, slots)

@@ -75,7 +75,11 @@ class Batch:
     async def generation(self, prompt: Sequence[int], config: Any) -> AsyncIterator[Generation]:
         """An answer that is written inside the block, and given up where the block is left."""
         await self._slots.acquire()
-        generation = Generation(self._model.begin(prompt, config))
+        try:
+            generation = Generation(self._model.begin(prompt, config))
+        except RuntimeError as exc:
+            self._slots.release()
+            raise GenerationFailed(f"The engine does not begin this answer: {exc}") from exc
         self._running.append(generation)
         self._work.set()
         try:
