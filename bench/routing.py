@@ -30,8 +30,8 @@ from secondbasket.ledger.ledger import Ledger
 from secondbasket.maas.account import Account
 from secondbasket.maas.baskets import Basket
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.candidates import Call, Candidates
 from secondbasket.maas.demand import demand_of
+from secondbasket.maas.failover.candidates import Call, Candidates
 from secondbasket.maas.health import Health
 from secondbasket.maas.routing import Router
 from secondbasket.policy.rules import Rule, Rules

@@ -14,7 +14,7 @@ from secondbasket.core.chat import ChatRequest, Chunk, CompletionRequest
 from secondbasket.core.receipt import Outcome, Receipt
 from secondbasket.errors import BasketError, KeyRevoked, UpstreamBroken, UpstreamError
 from secondbasket.maas.account import Account
-from secondbasket.maas.failover import Relay
+from secondbasket.maas.failover.relay import Relay
 from secondbasket.maas.in_flight import InFlight
 
 _MOST_HELD = 256

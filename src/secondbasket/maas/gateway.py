@@ -25,10 +25,10 @@ from secondbasket.maas.account import Account
 from secondbasket.maas.answer import Answer
 from secondbasket.maas.baskets import Basket
 from secondbasket.maas.budgets import Budgets
-from secondbasket.maas.candidates import Asked, Call
-from secondbasket.maas.continuation import rest_of, rest_of_text
 from secondbasket.maas.demand import Request, demand_of
-from secondbasket.maas.failover import Relay, embed
+from secondbasket.maas.failover.candidates import Asked, Call
+from secondbasket.maas.failover.continuation import rest_of, rest_of_text
+from secondbasket.maas.failover.relay import Relay, embed
 from secondbasket.maas.health import Health
 from secondbasket.maas.in_flight import InFlight
 from secondbasket.maas.routing import Router

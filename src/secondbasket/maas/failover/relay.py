@@ -32,11 +32,11 @@ from secondbasket.errors import (
     UpstreamTimeout,
 )
 from secondbasket.maas.attempt import Attempt
-from secondbasket.maas.candidates import Call, Candidates
-from secondbasket.maas.continuation import Joint
-from secondbasket.maas.delivered import Delivered
+from secondbasket.maas.failover.candidates import Call, Candidates
+from secondbasket.maas.failover.continuation import Joint
+from secondbasket.maas.failover.delivered import Delivered
+from secondbasket.maas.failover.patience import Patience
 from secondbasket.maas.health import Health, UpstreamHealth
-from secondbasket.maas.patience import Patience
 
 _COUNT_SECONDS = 2.0
 Written = TypeVar("Written", ChatRequest, CompletionRequest)

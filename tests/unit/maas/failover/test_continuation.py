@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secondbasket.core.chat import ChatRequest, Message, Sampling, TextPart, ToolCall
-from secondbasket.maas import continuation
-from secondbasket.maas.joint import anchor_of
+from secondbasket.maas.failover import continuation
+from secondbasket.maas.failover.joint import anchor_of
 
 QUESTION = Message(role="user", content="Tell me of the sea.")
 

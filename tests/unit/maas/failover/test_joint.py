@@ -5,7 +5,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from secondbasket.errors import UpstreamBroken
-from secondbasket.maas.joint import Joint, anchor_of
+from secondbasket.maas.failover.joint import Joint, anchor_of
 
 DELIVERED = "The harbour was quiet. Two boats lay at the pier, and on the third a man mended his n"
 REST = "ets. He looked up."

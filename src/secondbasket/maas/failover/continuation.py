@@ -11,7 +11,7 @@ import msgspec
 
 from secondbasket.core.chat import ChatRequest, CompletionRequest, Content, Message, TextPart
 from secondbasket.core.ports import UpstreamFacts
-from secondbasket.maas.joint import Joint, anchor_of
+from secondbasket.maas.failover.joint import Joint, anchor_of
 
 __all__ = ["Joint", "prefilled", "replay", "rest_of", "rest_of_text"]
 

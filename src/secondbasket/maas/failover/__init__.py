@@ -1,0 +1,1 @@
+"""One call over as many upstreams as it takes: who is asked, for what is left, how long."""
