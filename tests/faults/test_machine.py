@@ -1,4 +1,4 @@
-"""Upstreams fall ill, recover, close and open in any order, while calls come and clients leave.
+"""Upstreams fall ill, recover, close, open and are cut off in any order, while calls come and go.
 
 Whatever happened before, a call keeps every promise; and where one of its upstreams is well and
 trusted, it is answered.
@@ -7,6 +7,7 @@ trusted, it is answered.
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import anyio
@@ -19,10 +20,12 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
+from secondbasket.egress.cuts import Cut
 from tests.faults.calls import Seen, body, call
 from tests.faults.catalogue import BY_NAME
 from tests.faults.configuration import Basket, Member, configuration
@@ -102,6 +105,10 @@ def new_basket(servers: list[FaultServer], generation: int) -> tuple[Basket, lis
 class Vendors(RuleBasedStateMachine):
     product: Product
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.cuts: dict[str, AbstractContextManager[None]] = {}
+
     @initialize(first=st.sampled_from(ORDINARY), second=st.sampled_from(("well", *ORDINARY)))
     def begin(self, first: str, second: str) -> None:
         self.basket, self.upstreams = self.product.begin()
@@ -126,6 +133,24 @@ class Vendors(RuleBasedStateMachine):
     def opens(self, number: int) -> None:
         self.product.servers[number].listen()
         self.shut.discard(number)
+
+    @precondition(lambda self: len(self.cuts) < len(set(LAWS)))
+    @rule(law=st.sampled_from(LAWS))
+    def is_cut(self, law: str) -> None:
+        if law not in self.cuts:
+            cuts = self.product.home.stack.door._cuts
+            self.cuts[law] = cuts.inflict([Cut("law", law)], live=True)
+            self.product.portal.call(self.cuts[law].__enter__)
+
+    @precondition(lambda self: self.cuts)
+    @rule()
+    def is_restored(self) -> None:
+        _, cut = self.cuts.popitem()
+        self.product.portal.call(cut.__exit__, None, None, None)
+
+    def teardown(self) -> None:
+        while self.cuts:
+            self.is_restored()
 
     @rule()
     def time_passes(self) -> None:
@@ -184,6 +209,7 @@ class Vendors(RuleBasedStateMachine):
             for number, upstream in enumerate(self.upstreams)
             if upstream.fault is None
             and number not in self.shut
+            and LAWS[number] not in self.cuts
             and health.of(upstream.name).why_not() is None
             and (data_class != "confidential" or LAWS[number] == "EU")
             and (kind == "chat" or upstream.wire == "openai")
