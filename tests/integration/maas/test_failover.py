@@ -284,6 +284,21 @@ async def test_a_broken_text_completion_goes_on_from_its_own_text(tmp_path: Path
         assert home.second.exchanges[0].json()["max_tokens"] == 60
 
 
+async def test_the_money_for_a_continuation_covers_what_is_read_again(tmp_path: Path) -> None:
+    reserved: dict[int, int] = {}
+
+    async def second(exchange: Exchange) -> None:
+        reserved[cut] = home.budgets.balance(KEY.id).reserved
+        await whole(exchange)
+
+    for cut in (0, 40):
+        (tmp_path / str(cut)).mkdir()
+        async with house(tmp_path / str(cut), cut_after(cut), second) as home:
+            await home.ask(asking())
+    # A byte may be a token, at ten nano-units each.
+    assert reserved[40] >= reserved[0] + len("".join(WORDS[:40])) * 10
+
+
 @pytest.mark.parametrize("more", [{"echo": True}, {"sampling": Sampling(n=2)}])
 async def test_a_completion_that_is_not_one_text_ends_with_the_error(
     tmp_path: Path, more: dict[str, Any]

@@ -48,9 +48,10 @@ class Call(msgspec.Struct, Generic[Asked], frozen=True, kw_only=True):
 
 
 class Candidates(Generic[Asked]):
-    """The upstreams of one call that are still to be asked."""
+    """The upstreams of one call that are still to be asked, for what its `demand` is by now."""
 
     def __init__(self, call: Call[Asked], health: Health) -> None:
+        self.demand = call.demand
         self._call: Call[Asked] = call
         self._health = health
         self._waiting = list(call.route.upstreams)
@@ -59,12 +60,19 @@ class Candidates(Generic[Asked]):
         self._limited: dict[str, Upstream] = {}
         self._forbidden: dict[str, str] = {}
 
-    async def next(self, continuing: Callable[[UpstreamFacts], bool] | None = None) -> Upstream:
+    async def next(
+        self,
+        continuing: Callable[[UpstreamFacts], bool] | None = None,
+        *,
+        demand: Demand | None = None,
+    ) -> Upstream:
         """Who is asked now, its money secured. Raises what the caller is to hear else.
 
-        Where part of the answer is out, only who is `continuing` will do.
+        Where part of the answer is out, only who is `continuing` will do, for what is then the
+        `demand`.
         """
         call = self._call
+        self.demand = demand or call.demand
         if len(self._attempts) < call.rules.attempts:
             while self._waiting:
                 upstream = self._waiting.pop(0)
@@ -130,7 +138,7 @@ class Candidates(Generic[Asked]):
         if self._attempts and not health.take_retry():
             return "its retry budget is used up"
         try:
-            call.account.secure(facts.price.cost(call.demand.most(facts)))
+            call.account.secure(facts.price.cost(self.demand.most(facts)))
         except (BudgetExceeded, InvalidRequest) as error:
             self._refusals.append(error)
             return error.message

@@ -13,7 +13,7 @@ from secondbasket.core.chat import ChatRequest, CompletionRequest, Content, Mess
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.maas.failover.joint import Joint, anchor_of
 
-__all__ = ["Joint", "prefilled", "replay", "rest_of", "rest_of_text"]
+__all__ = ["Joint", "most_added", "prefilled", "replay", "rest_of", "rest_of_text"]
 
 
 def rest_of(
@@ -67,6 +67,11 @@ def replay(request: ChatRequest, delivered: str, *, written: int = 0) -> ChatReq
         Message(role="user", content=_instruction(anchor)),
     )
     return _limited(msgspec.structs.replace(request, messages=messages), written, allowed=again)
+
+
+def most_added(delivered: str) -> int:
+    """Bytes that the request for the rest of `delivered` holds, at most, beyond its first one."""
+    return len(delivered.encode()) + len(_instruction(anchor_of(delivered)).encode())
 
 
 def _instruction(anchor: str) -> str:

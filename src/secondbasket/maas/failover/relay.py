@@ -33,7 +33,7 @@ from secondbasket.errors import (
 )
 from secondbasket.maas.attempt import Attempt
 from secondbasket.maas.failover.candidates import Call, Candidates
-from secondbasket.maas.failover.continuation import Joint
+from secondbasket.maas.failover.continuation import Joint, most_added
 from secondbasket.maas.failover.delivered import Delivered
 from secondbasket.maas.failover.patience import Patience
 from secondbasket.maas.health import Health, UpstreamHealth
@@ -85,7 +85,7 @@ class Relay(Generic[Written]):
         decision, goes_on = candidates.why(upstream), False
         while True:
             attempt = call.account.begin(
-                upstream.facts, decision, call.demand.most(upstream.facts), goes_on=goes_on
+                upstream.facts, decision, candidates.demand.most(upstream.facts), goes_on=goes_on
             )
             health = self._health.of(upstream.facts.name)
             health.begin()
@@ -127,13 +127,21 @@ class Relay(Generic[Written]):
             raise error
         # A model may have written what its reader may see and other vendors may not.
         await call.look(delivered.text)
+        text = delivered.text
+        # What is out is read again, in two messages more, and paid for.
+        demand = msgspec.structs.replace(
+            call.demand,
+            text_bytes=call.demand.text_bytes + most_added(text),
+            messages=call.demand.messages + 2,
+        )
         try:
             upstream = await self._candidates.next(
-                lambda facts: delivered.way_on(rules, prefill=facts.prefill) != "none"
+                lambda facts: delivered.way_on(rules, prefill=facts.prefill) != "none",
+                demand=demand,
             )
         except BasketError as exc:
             raise error from exc
-        text, facts = delivered.text, upstream.facts
+        facts = upstream.facts
         rest = self._rest(call.request, facts, text, self._written())
         way = delivered.way_on(rules, prefill=facts.prefill)
         return upstream, rest, Joint(text) if way == "replay" else None
