@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tests.faults.catalogue import CATALOGUE, Fault, Mode
+from tests.faults.catalogue import BOTH, CATALOGUE, Fault, Mode
 from tests.faults.server import FaultServer, Upstream, WireName
 from tests.faults.wire import Form, Kind
 
@@ -37,13 +37,17 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind if self.wire == "openai" else f"{self.kind} (Anthropic)"
 
 
-def cases() -> list[Case]:
-    """All of them, numbered."""
+def cases(*, streamed_inside: bool = False) -> list[Case]:
+    """All of them, numbered.
+
+    A gateway that asks for a stream also where its caller wants a plain answer (`streamed_inside`)
+    meets the faults of streams there too.
+    """
     found = [
         (fault, kind, wire, mode)
         for fault in CATALOGUE
         for kind, wire in _roads(fault)
-        for mode in fault.modes
+        for mode in (BOTH if streamed_inside else fault.modes)
         if not (kind == "embeddings" and mode == "stream")
     ]
     return [

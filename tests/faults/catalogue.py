@@ -14,7 +14,7 @@ from tests.faults.wire import Form, Kind
 
 Mode = Literal["plain", "stream"]
 Sees = Literal["complete", "complete or error", "as sent", "final error", "as declined"]
-_BOTH: tuple[Mode, ...] = ("plain", "stream")
+BOTH: tuple[Mode, ...] = ("plain", "stream")
 _ALL: tuple[Kind, ...] = ("chat", "completion", "embeddings")
 _WRITTEN: tuple[Kind, ...] = ("chat", "completion")
 
@@ -29,7 +29,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     does: str
     act: Act
-    modes: tuple[Mode, ...] = _BOTH
+    modes: tuple[Mode, ...] = BOTH
     kinds: tuple[Kind, ...] = _ALL
     form: Form = "text"
     first: int | None = None

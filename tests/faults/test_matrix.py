@@ -55,7 +55,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 def settings(server: FaultServer) -> Iterator[Setting]:
-    for case in cases():
+    for case in cases(streamed_inside=True):
         for second in get_args(Second):
             if second == "well, Anthropic" and (case.kind != "chat" or case.wire == "anthropic"):
                 continue
