@@ -34,6 +34,7 @@ from secondbasket.ledger.journal import Journal
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.ledger.notary import Notary
 from secondbasket.ledger.signing_key import SigningKey
+from secondbasket.ledger.signing_process import SigningProcess
 from secondbasket.maas.baskets import BasketPlan, Baskets
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.drills.drill import Ground
@@ -171,7 +172,11 @@ async def open_stack(
         ledger = Ledger(Journal(home.journal, fsync=settings.ledger.fsync), database)
         closing.push_async_callback(ledger.close)
         notary = Notary(
-            ledger, database, SigningKey(home.signing_key_file), file=settings.ledger.head_file
+            ledger,
+            database,
+            SigningKey(home.signing_key_file),
+            signs=SigningProcess(home.signing_key_file),
+            file=settings.ledger.head_file,
         )
         if engines:  # a command that is over in a moment leaves signing to the server
             closing.push_async_callback(notary.try_to_make)

@@ -1,4 +1,4 @@
-"""Signing heads, and reading them."""
+"""Heads as signed documents."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,14 +6,8 @@ from typing import Any
 import msgspec
 
 from secondbasket.core.head import Head
-from secondbasket.ledger.signing import Signer
 
 KIND = "secondbasket.tree_head"
-
-
-def sign_head(head: Head, signer: Signer) -> dict[str, Any]:
-    """The signed document of `head`."""
-    return signer.sign_document(KIND, msgspec.to_builtins(head))
 
 
 def head_of(document: Mapping[str, Any]) -> Head:

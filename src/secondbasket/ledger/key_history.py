@@ -5,16 +5,17 @@ name the key before them, whose holder signed the announcement; where that key
 was lost, nobody did, and the entry says so.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from secondbasket.core.decision import Decision
 from secondbasket.errors import BadSignature
-from secondbasket.ledger.signing import PublicKey, Signature, Signer, check_document
+from secondbasket.ledger.signing import PublicKey, Signature, check_document
 
 ANNOUNCED = "ledger_key"
-_DOCUMENT = "secondbasket.ledger_key"
+DOCUMENT = "secondbasket.ledger_key"
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,24 +31,29 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the holder of the key `before` announced this one."""
         if self.signature is None:
             return False
-        signed = _content(self.key) | {
-            "document": _DOCUMENT,
+        signed = next_key(self.key) | {
+            "document": DOCUMENT,
             "signature": msgspec.to_builtins(self.signature),
         }
         try:
-            check_document(_DOCUMENT, signed, [before])
+            check_document(DOCUMENT, signed, [before])
         except BadSignature:
             return False
         return True
 
 
-def announce(key: PublicKey, *, before: Signer | None, after: str) -> Decision:
-    """The decision that announces `key`: by `before`, or by nobody after the lost key `after`."""
-    signature = ""
-    if before is not None:
-        after = before.key_id
-        signed = before.sign_document(_DOCUMENT, _content(key))
-        signature = signed["signature"]["value"]
+def next_key(key: PublicKey) -> dict[str, str]:
+    """What the holder of the key before signs of `key`, as a document of the kind DOCUMENT."""
+    return {"key": key.id, "public_key": key.base64}
+
+
+def announce(key: PublicKey, *, after: str, signed: Mapping[str, Any] | None) -> Decision:
+    """The decision that announces `key` after the key `after` ('' for none).
+
+    `signed` is the document that the holder of that key signed; None where
+    nobody did.
+    """
+    signature = "" if signed is None else str(signed["signature"]["value"])
     return Decision(
         kind=ANNOUNCED,
         subject=key.id,
@@ -82,7 +88,3 @@ def vouched_for(
         if before is not None and each.signed_by(before):
             found.setdefault(each.key.id, each.key)
     return found
-
-
-def _content(key: PublicKey) -> dict[str, str]:
-    return {"key": key.id, "public_key": key.base64}

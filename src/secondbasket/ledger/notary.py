@@ -1,4 +1,4 @@
-"""The notary: signs heads of the chain with the home's key, and sees that the chain knows the key.
+"""The notary: has heads of the chain signed, and sees that the chain knows the key that signs.
 
 A head is made where the chain has grown since the last one. It is kept in the
 database and, where there is one, appended to a file that may lie on another
@@ -22,13 +22,20 @@ from secondbasket.core.clock import now
 from secondbasket.core.decision import Decision
 from secondbasket.core.head import Head
 from secondbasket.core.ids import new_id
-from secondbasket.errors import BadSignature, BasketError, Conflict, StoreError
+from secondbasket.errors import BasketError, Conflict, StoreError
 from secondbasket.ledger.chain import NOTHING
-from secondbasket.ledger.head import KIND, head_of, sign_head
-from secondbasket.ledger.key_history import ANNOUNCED, Announcement, announce, read_announcement
+from secondbasket.ledger.head import KIND
+from secondbasket.ledger.key_history import (
+    ANNOUNCED,
+    DOCUMENT,
+    Announcement,
+    announce,
+    next_key,
+    read_announcement,
+)
 from secondbasket.ledger.ledger import Ledger
-from secondbasket.ledger.signing import PublicKey, Signer, check_document
-from secondbasket.ledger.signing_key import SigningKey
+from secondbasket.ledger.signing import PublicKey
+from secondbasket.ledger.signing_key import SigningKey, Signs
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import chain_tail, decisions, tree_heads
 
@@ -38,16 +45,23 @@ SignedHead = dict[str, Any]
 
 
 class Notary:
-    """Signs for one ledger. `file` gets each head as a line of JSON; it may be a folder, which
-    then holds one such file for each ledger.
+    """Has one ledger signed with `key`: by `signs` where that is given, else in this process.
 
-    `newest` is the newest head. Empty while all is well: `failure` says why no
-    head is made, `file_failure` why it is not in the file, `damage` what was
-    found changed behind the ledger's back.
+    `file` gets each head as a line of JSON; it may be a folder, which then
+    holds one such file for each ledger. `newest` is the newest head that was
+    made here. Empty while all is well: `failure` says why no head is made,
+    `file_failure` why it is not in the file, `damage` what was found changed
+    behind the ledger's back.
     """
 
     def __init__(
-        self, ledger: Ledger, database: Database, key: SigningKey, *, file: Path | None = None
+        self,
+        ledger: Ledger,
+        database: Database,
+        key: SigningKey,
+        *,
+        signs: Signs | None = None,
+        file: Path | None = None,
     ) -> None:
         self.key = key
         self.newest: Head | None = None
@@ -56,13 +70,15 @@ class Notary:
         self.damage = ""
         self._ledger = ledger
         self._database = database
+        self._signs: Signs = key if signs is None else signs
         self._file = file
         self._lock = anyio.Lock()
+        self._made: SignedHead | None = None
         self._announced = ""
         self._told: list[Callable[[SignedHead], None]] = []
 
     def on_head(self, callback: Callable[[SignedHead], None]) -> None:
-        """Have `callback` told each new head, and the newest one at the first `make`."""
+        """Have `callback` told each new head."""
         self._told.append(callback)
 
     async def run(self, interval_seconds: float) -> None:
@@ -81,20 +97,24 @@ class Notary:
         else:
             self.failure = ""
 
-    async def sign(self, kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
-        """`document` signed with a key that the ledger announces. Raises StoreError."""
-        async with self._lock:
-            signer = await self._signer()
-            return signer.sign_document(kind, document)
-
     async def make(self) -> SignedHead:
         """The head of all that was recorded before this call, signed now or already.
 
         Raises StoreError, also where the signing key is gone.
         """
         async with self._lock:
-            signer = await self._signer()
-            return await self._make(signer)
+            return await self._make(await self._signing_key())
+
+    async def sign(self, kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """`document` signed with a key that the ledger announces. Raises StoreError."""
+        async with self._lock:
+            await self._signing_key()
+            return await self._signs.sign(kind, document)
+
+    async def current(self) -> PublicKey:
+        """The key that signs now, or would, were it not gone. Raises StoreError."""
+        async with self._lock:
+            return self.key.public_key() or await self._signing_key()
 
     async def keys(self) -> list[Announcement]:
         """The keys that the ledger announces, the first one first."""
@@ -109,16 +129,17 @@ class Notary:
         """
         async with self._lock:
             if lost:
-                before, after = None, await self._lost_key()
+                after = await self._lost_key()
             else:
-                before = await self._signer()
-                after = before.key_id
+                before = await self._signing_key()
+                after = before.id
                 await self._make(before)  # the last head that the old key signs covers its time
             key = self.key.stage().public_key
-            self._ledger.record_decision(announce(key, before=before, after=after))
+            signed = None if lost else await self._signs.sign(DOCUMENT, next_key(key))
+            self._ledger.record_decision(announce(key, after=after, signed=signed))
             await self._ledger.fold()
             self.key.adopt()
-            await self._make(await self._signer())
+            await self._make(await self._signing_key())
             return key
 
     async def _lost_key(self) -> str:
@@ -133,20 +154,28 @@ class Notary:
         known = await self.keys()
         return known[-1].key.id if known else ""
 
-    async def _signer(self) -> Signer:
-        """Who signs now, announced by an entry of the chain."""
+    async def _signing_key(self) -> PublicKey:
+        """The key that signs now, announced by an entry of the chain."""
         await self._settle()
-        signer = self.key.signer()
-        if self._announced != signer.key_id:
+        key = self.key.public_key()
+        if key is None or not self.key.file.exists():
+            await self._signs.draw()
+            key = self.key.public_key()
+        if key is None:
+            raise StoreError(
+                f"The ledger's signing key has no public half: {self.key.public_file}.",
+                hint="Mend its permissions, or the disk under it.",
+            )
+        if self._announced != key.id:
             known = await self.keys()
-            if signer.key_id not in {each.key.id for each in known}:
+            if key.id not in {each.key.id for each in known}:
                 after = known[-1].key.id if known else ""
                 if after:
                     _log.warning("the signing key is new, and %s did not sign for it", after)
-                self._ledger.record_decision(announce(signer.public_key, before=None, after=after))
+                self._ledger.record_decision(announce(key, after=after, signed=None))
                 await self._ledger.fold()
-            self._announced = signer.key_id
-        return signer
+            self._announced = key.id
+        return key
 
     async def _settle(self) -> None:
         """A rotation that a crash broke off is finished, if the chain knows of it, or forgotten."""
@@ -158,25 +187,27 @@ class Notary:
         else:
             self.key.drop()
 
-    async def _make(self, signer: Signer) -> SignedHead:
+    async def _make(self, key: PublicKey) -> SignedHead:
         await self._ledger.fold()
-        newest = await self._database.read(_newest)
         head = await self._database.read(_head_now)
-        if newest is not None and _is_signed(newest, head, signer):
-            if self.newest is None:
-                self._tell(head_of(newest), newest)
-            return newest
-        await self._look_back()
-        document = sign_head(head, signer)
+        made, newest = self._made, self.newest
+        if made is not None and newest is not None and _says_the_same(newest, head):
+            if made["signature"]["key"] == key.id:
+                return made
+        else:
+            await self._look_back()
+        document = await self._signs.sign(KIND, msgspec.to_builtins(head))
         text = canonical(document)
         row = {"id": new_id("head"), "size": head.size, "at": head.at, "document": text.decode()}
         await self._database.write(lambda c: c.execute(insert(tree_heads), row))
         await anyio.to_thread.run_sync(self._append, head.ledger, text)
-        self._tell(head, document)
+        self._made, self.newest = document, head
+        for callback in self._told:
+            callback(document)
         return document
 
     async def _look_back(self) -> None:
-        """Does the chain still hold what this process signed last?"""
+        """Does the chain still hold what was signed here last?"""
         signed = self.newest
         if signed is None or self.damage:
             return
@@ -187,11 +218,6 @@ class Notary:
                 Decision(kind="ledger_changed", subject=f"entry {signed.size}", outcome="found")
             )
             await self._ledger.fold()
-
-    def _tell(self, head: Head, document: SignedHead) -> None:
-        self.newest = head
-        for callback in self._told:
-            callback(document)
 
     def _append(self, ledger: str, text: bytes) -> None:
         """A head that could not be written is still in the database; the next one covers more."""
@@ -224,26 +250,12 @@ def _announcements(connection: Connection) -> list[Announcement]:
     return found
 
 
-def _newest(connection: Connection) -> SignedHead | None:
-    query = select(tree_heads.c.document).order_by(tree_heads.c.at.desc(), tree_heads.c.id.desc())
-    for document in connection.scalars(query.limit(1)):
-        with suppress(ValueError):
-            return msgspec.json.decode(document, type=SignedHead)
-    return None
-
-
 def _hash_at(size: int, connection: Connection) -> str | None:
     return connection.scalar(select(decisions.c.hash).where(decisions.c.sequence == size))
 
 
-def _is_signed(newest: SignedHead, now: Head, signer: Signer) -> bool:
-    """Whether `newest` says what `now` does, and is the work of `signer`."""
-    try:
-        content, _ = check_document(KIND, newest, [signer.public_key])
-        head = head_of(content)
-    except (BadSignature, msgspec.ValidationError):
-        return False
-    return (head.ledger, head.size, head.hash) == (now.ledger, now.size, now.hash)
+def _says_the_same(one: Head, other: Head) -> bool:
+    return (one.ledger, one.size, one.hash) == (other.ledger, other.size, other.hash)
 
 
 def _head_now(connection: Connection) -> Head:

@@ -7,25 +7,27 @@ so that no signature holds for something of another kind; its member
 
 import base64
 import hashlib
+import re
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
 
 from secondbasket.core.canonical import canonical
 from secondbasket.errors import BadSignature, StoreError
 
-_BEGIN = "-----BEGIN PUBLIC KEY-----"
+# What stands before the 32 bytes of a key in its DER form (RFC 8410).
+_PUBLIC = bytes.fromhex("302a300506032b6570032100")
+_PRIVATE = bytes.fromhex("302e020100300506032b657004220420")
+_LENGTH = 32
+
+
+def _ed25519() -> Any:
+    # 9 MB that a server does without: it signs in a process of its own, and verifies nothing.
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 - as said
+
+    return ed25519
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,17 +39,21 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PublicKey:
-    """A public key. `id` is made of the key itself: 'sig_' and half of its SHA-256 in hex."""
+    """A public key, 32 bytes. `id` is made of them: 'sig_' and half of their SHA-256 in hex.
 
-    def __init__(self, key: Ed25519PublicKey) -> None:
-        self._key = key
-        self.raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.id = f"sig_{hashlib.sha256(self.raw).hexdigest()[:32]}"
+    Raises ValueError for another number of bytes.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        if len(raw) != _LENGTH:
+            raise ValueError(f"a public key has {_LENGTH} bytes, not {len(raw)}")
+        self.raw = raw
+        self.id = f"sig_{hashlib.sha256(raw).hexdigest()[:32]}"
 
     @classmethod
     def from_base64(cls, text: str) -> "PublicKey":
-        """The key of 32 raw bytes in base64. Raises ValueError."""
-        return cls(Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True)))
+        """The key of raw bytes in base64. Raises ValueError."""
+        return cls(base64.b64decode(text, validate=True))
 
     @property
     def base64(self) -> str:
@@ -56,46 +62,50 @@ class PublicKey:
     @property
     def pem(self) -> str:
         """The PEM text (SubjectPublicKeyInfo) that other programs read too."""
-        return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        return _pem("PUBLIC KEY", _PUBLIC + self.raw)
 
     def signed(self, content: bytes, signature: Signature) -> bool:
         """Whether the holder of this key signed `content`."""
         if signature.key != self.id:
             return False
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - see _ed25519
+
         try:
-            self._key.verify(base64.b64decode(signature.value, validate=True), content)
+            key = _ed25519().Ed25519PublicKey.from_public_bytes(self.raw)
+            key.verify(base64.b64decode(signature.value, validate=True), content)
         except (InvalidSignature, ValueError):
             return False
         return True
 
 
 class Signer:
-    """Signs with one private key."""
+    """Signs with one private key, whose 32 bytes are `seed`. A secret."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
-        self._key = key
-        self.public_key = PublicKey(key.public_key())
+    def __init__(self, seed: bytes) -> None:
+        self._seed = seed
+        self._key = _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
+        self.public_key = PublicKey(self._key.public_key().public_bytes_raw())
 
     @classmethod
     def new(cls) -> "Signer":
         """A signer with a key that nobody had before."""
-        return cls(Ed25519PrivateKey.generate())
+        return cls(secrets.token_bytes(_LENGTH))
 
     @classmethod
     def from_pem(cls, text: bytes) -> "Signer":
         """The signer of a PEM file without a passphrase. Raises StoreError."""
         try:
-            key = load_pem_private_key(text, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-            raise _unreadable(exc) from exc
-        if not isinstance(key, Ed25519PrivateKey):
+            [der] = _ders("PRIVATE KEY", text.decode("ascii"))
+        except ValueError as exc:
+            raise _unreadable("it is not one PEM block without a passphrase") from exc
+        if not der.startswith(_PRIVATE) or len(der) != len(_PRIVATE) + _LENGTH:
             raise _unreadable("it is of another kind")
-        return cls(key)
+        return cls(der[len(_PRIVATE) :])
 
     @property
     def pem(self) -> bytes:
-        """The private key as `from_pem` reads it. A secret."""
-        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        """The private key (PKCS #8) as `from_pem` reads it."""
+        return _pem("PRIVATE KEY", _PRIVATE + self._seed).encode("ascii")
 
     @property
     def key_id(self) -> str:
@@ -119,20 +129,18 @@ class Signer:
 
 def read_public_keys(text: str) -> list[PublicKey]:
     """Every public key of a PEM file, at least one. Raises BadSignature."""
-    found = []
-    for block in text.split(_BEGIN)[1:]:
-        try:
-            key = load_pem_public_key(f"{_BEGIN}{block}".encode())
-        except (ValueError, UnsupportedAlgorithm) as exc:
-            raise BadSignature(f"A public key cannot be read: {exc}.") from exc
-        if not isinstance(key, Ed25519PublicKey):
-            raise BadSignature("A public key is not of the kind Ed25519.")
-        found.append(PublicKey(key))
-    if not found:
+    try:
+        ders = _ders("PUBLIC KEY", text)
+    except ValueError as exc:
+        raise BadSignature(f"A public key cannot be read: {exc}.") from exc
+    if not ders:
         raise BadSignature(
             "The file holds no public key.", hint="Write one with: basket ledger key show --pem"
         )
-    return found
+    for der in ders:
+        if not der.startswith(_PUBLIC) or len(der) != len(_PUBLIC) + _LENGTH:
+            raise BadSignature("A public key is not of the kind Ed25519.")
+    return [PublicKey(der[len(_PUBLIC) :]) for der in ders]
 
 
 def check_document(
@@ -168,6 +176,17 @@ def check_document(
 def document_digest(document: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of a document's canonical bytes, its signature included."""
     return hashlib.sha256(canonical(document)).hexdigest()
+
+
+def _pem(label: str, der: bytes) -> str:
+    # At most 48 bytes here: one line of base64.
+    return f"-----BEGIN {label}-----\n{base64.b64encode(der).decode()}\n-----END {label}-----\n"
+
+
+def _ders(label: str, text: str) -> list[bytes]:
+    """What stands in the PEM blocks of one kind (RFC 7468). Raises ValueError."""
+    blocks = re.findall(f"-----BEGIN {label}-----(.*?)-----END {label}-----", text, re.DOTALL)
+    return [base64.b64decode("".join(block.split()), validate=True) for block in blocks]
 
 
 def _unreadable(reason: object) -> StoreError:

@@ -1,10 +1,20 @@
 """The private key that signs for this home, in a file of its secrets, its public half beside it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
-from secondbasket.errors import StoreError
+from secondbasket.errors import BadSignature, StoreError
 from secondbasket.ledger.signing import PublicKey, Signer, read_public_keys
 from secondbasket.stores.home import write_private
+
+
+class Signs(Protocol):
+    """Whoever signs for the ledger: the key itself, or a process that has it."""
+
+    async def draw(self) -> None: ...
+
+    async def sign(self, kind: str, document: Mapping[str, Any]) -> dict[str, Any]: ...
 
 
 class SigningKey:
@@ -33,13 +43,21 @@ class SigningKey:
         return self._signer
 
     def public_key(self) -> PublicKey | None:
-        """The public half, also of a private key that is gone; None before the first was drawn."""
+        """The public half, also of a private key that is gone; None where it is not kept yet."""
         try:
-            if self.public_file.exists():
-                return read_public_keys(self.public_file.read_text(encoding="ascii"))[0]
-            return self._read().public_key if self.file.exists() else None
+            return read_public_keys(self.public_file.read_text(encoding="ascii"))[0]
+        except (FileNotFoundError, BadSignature):
+            return None
         except OSError as exc:
             raise self._unusable(exc) from exc
+
+    async def draw(self) -> None:
+        """See that the key is there, its public half beside it."""
+        self.signer()
+
+    async def sign(self, kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """`document` as a signed one of `kind`. Raises StoreError."""
+        return self.signer().sign_document(kind, document)
 
     def stage(self) -> Signer:
         """Draw the successor; it signs nothing until `adopt`."""

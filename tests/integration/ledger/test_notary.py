@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from secondbasket.errors import Conflict, StoreError
 from secondbasket.ledger.head import KIND
@@ -68,8 +68,9 @@ async def test_a_head_is_made_only_where_something_was_recorded(books: Books) ->
     second = await notary.make()
     assert second["size"] == 3
     assert second["ledger"] == first["ledger"]
-    assert await books.notary().make() == second
     assert await kept(books) == [first, second]
+    third = await books.notary().make()  # another start of the server
+    assert {**third, "at": "", "signature": ""} == {**second, "at": "", "signature": ""}
     key = notary.key.signer().public_key
     assert check_document(KIND, second, [key])[0]["hash"] == second["hash"]
     assert len(await notary.keys()) == 1
@@ -185,17 +186,6 @@ async def test_rotations_at_once_follow_each_other(books: Books) -> None:
     for before, after in pairwise(announced):
         assert after.signed_by(before.key)
     assert notary.key.signer().key_id == announced[-1].key.id
-
-
-@pytest.mark.parametrize("damage", ["no JSON", '{"size":2}', '{"signature":{}}'])
-async def test_a_kept_head_that_was_damaged_is_signed_anew(books: Books, damage: str) -> None:
-    await books.notary().make()
-    change = update(tree_heads).values(document=damage)
-    await books.database.write(lambda connection: connection.execute(change))
-    head = await books.notary().make()
-    query = select(tree_heads.c.document).where(tree_heads.c.document != damage)
-    found = await books.database.read(lambda connection: connection.scalars(query).all())
-    assert [json.loads(document) for document in found] == [head]
 
 
 # Folds and signs all the while, and tells each head once it is made.

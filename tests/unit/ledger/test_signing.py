@@ -1,5 +1,6 @@
 import base64
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,7 @@ RFC_8032_SIGNATURE = (
 
 
 def test_signatures_are_those_of_rfc_8032() -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    signer = Signer(Ed25519PrivateKey.from_private_bytes(bytes.fromhex(RFC_8032_SEED)))
+    signer = Signer(bytes.fromhex(RFC_8032_SEED))
     assert signer.public_key.raw.hex() == RFC_8032_PUBLIC
     signature = signer.sign(bytes.fromhex("af82"))
     assert base64.b64decode(signature.value).hex() == RFC_8032_SIGNATURE
@@ -127,6 +126,42 @@ def test_an_unknown_key_is_named() -> None:
 def test_a_document_does_not_bring_its_own_signature() -> None:
     with pytest.raises(ValueError, match="signature"):
         Signer.new().sign_document(KIND, {"signature": "mine"})
+
+
+def test_other_programs_read_our_keys_and_we_read_theirs() -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    signer = Signer.new()
+    theirs = serialization.load_pem_private_key(signer.pem, password=None)
+    assert isinstance(theirs, Ed25519PrivateKey)
+    assert theirs.public_key().public_bytes_raw() == signer.public_key.raw
+    private = theirs.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = theirs.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    assert private == signer.pem
+    assert public.decode() == signer.public_key.pem
+    locked = theirs.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"passphrase"),
+    )
+    with pytest.raises(StoreError, match="without a passphrase"):
+        Signer.from_pem(locked)
+
+
+def test_a_server_signs_without_the_library_in_its_own_process(tmp_path: Path) -> None:
+    """Whoever imports all that the server does has not loaded it."""
+    code = "import sys, secondbasket.app, secondbasket.server.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "secondbasket.ledger.notary" in loaded
+    assert not [name for name in loaded if name.startswith("cryptography")]
 
 
 def test_openssl_checks_a_document_without_us(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def ledger_routes(ports: AdminPorts) -> list[BaseRoute]:
 
     async def _keys() -> LedgerKeys:
         announced = await notary.keys()
-        current = notary.key.public_key() or notary.key.signer().public_key
+        current = await notary.current()
         known = {each.key.id: each.key for each in announced}
         found = [_told(each, known.get(each.after)) for each in announced]
         if current.id not in known:
