@@ -197,6 +197,37 @@ def upstreams(settings: Settings) -> Finding:
     )
 
 
+def provider_keys(settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Every provider whose key is not where basket.toml says it is: the server will not start."""
+    for name, provider in settings.providers.items():
+        check = f"Provider {name}"
+        if provider.api_key_file is not None:
+            try:
+                key = provider.api_key_file.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as exc:
+                why = exc.strerror if isinstance(exc, OSError) else "it is no text"
+                yield Finding(
+                    check=check,
+                    state="broken",
+                    found=f"Its key cannot be read from {provider.api_key_file}: {why}.",
+                    mend="Point api_key_file at a readable file that holds the key alone.",
+                )
+                continue
+            if not key.strip():
+                yield Finding(
+                    check=check,
+                    state="broken",
+                    found=f"{provider.api_key_file} is empty: there is no key to ask it with.",
+                    mend="Write the key into the file, and nothing else.",
+                )
+        elif provider.api_key_env is not None and not environment.get(provider.api_key_env):
+            yield warning(
+                check,
+                f"The variable {provider.api_key_env}, which holds its key, is not set here.",
+                "Set it where the server starts, which fails without it; or use api_key_file.",
+            )
+
+
 def independence(findings: Findings) -> Finding:
     """No single cause would stop a whole basket."""
     broken = sorted({each.basket for each in findings.shared if each.severity == "breaks"})

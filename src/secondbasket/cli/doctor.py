@@ -76,6 +76,7 @@ def _examine() -> Iterator[Finding]:
     yield checks.tls(settings, now)
     yield checks.outbound(settings, os.environ)
     yield checks.upstreams(settings)
+    yield from checks.provider_keys(settings, os.environ)
     if usable.state != "broken":
         yield from checks.models(home, settings)
         yield from anyio.run(_examine_stack, settings)

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from secondbasket.app import Stack
 from secondbasket.maas.stand_ins import StandInModels, stand_in_gateway
+from secondbasket.models.catalogue import load_catalogue
 from secondbasket.server.listen import listen_tcp
 from secondbasket.server.serve import Listener
 from secondbasket.server.stand_ins import stand_in_app
@@ -57,6 +58,15 @@ _VENDORS = (
 )
 
 
+def _maker(settings: Settings, model: str) -> str:
+    """Who made the local model's weights, which answer behind both; empty where nobody says."""
+    named = settings.models.makers.get(model)
+    if named is not None:
+        return named
+    entry = load_catalogue(settings.models.catalogue).get(model)
+    return "" if entry is None else entry.maker
+
+
 class StandIns:
     """Their listening sockets, and the key that they are reached with; closed by `closing`."""
 
@@ -86,7 +96,7 @@ class StandIns:
             upstreams[vendor.name] = UpstreamTable(
                 provider=vendor.name,
                 model=model,
-                weights_origin="the same file as the local model",
+                weights_origin=_maker(settings, model),
                 context_tokens=_CONTEXT_TOKENS,
                 price_input_per_million=vendor.input_price,
                 price_output_per_million=vendor.output_price,

@@ -12,20 +12,21 @@ from typing import Literal, get_args
 
 import msgspec
 
+from secondbasket.core.law import laws_over
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.egress.traffic import Traffic, current_traffic
 from secondbasket.errors import InvalidRequest
 
 CutKind = Literal["law", "vendor", "provider", "operator", "location", "engine", "upstream"]
 
-_READ: dict[CutKind, Callable[[UpstreamFacts], str]] = {
-    "law": lambda facts: facts.law,
-    "vendor": lambda facts: facts.vendor,
-    "provider": lambda facts: facts.provider,
-    "operator": lambda facts: facts.operator,
-    "location": lambda facts: facts.location,
-    "engine": lambda facts: facts.engine_family,
-    "upstream": lambda facts: facts.name,
+_READ: dict[CutKind, Callable[[UpstreamFacts], tuple[str, ...]]] = {
+    "law": lambda facts: laws_over(facts.law),
+    "vendor": lambda facts: (facts.vendor,),
+    "provider": lambda facts: (facts.provider,),
+    "operator": lambda facts: (facts.operator,),
+    "location": lambda facts: (facts.location,),
+    "engine": lambda facts: (facts.engine_family,),
+    "upstream": lambda facts: (facts.name,),
 }
 _LONGEST_NAME = 200
 
@@ -54,12 +55,16 @@ class Cut(msgspec.Struct, frozen=True):
 
     def severs(self, facts: UpstreamFacts) -> bool:
         """Whether it takes this upstream away; capitals make no difference."""
-        return name_of(self.kind, facts).casefold() == self.name.casefold()
+        wanted = self.name.casefold()
+        return any(name.casefold() == wanted for name in names_of(self.kind, facts))
 
 
-def name_of(kind: CutKind, facts: UpstreamFacts) -> str:
-    """What an upstream can be cut by, for one kind; empty where that is not known."""
-    return _READ[kind](facts)
+def names_of(kind: CutKind, facts: UpstreamFacts) -> tuple[str, ...]:
+    """What an upstream can be cut by, for one kind; none where that is not known.
+
+    One under the law of a member state is under the law of the Union, too.
+    """
+    return tuple(name for name in _READ[kind](facts) if name)
 
 
 class _Inflicted:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal
 
+from secondbasket.core.law import laws_over
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.maas.prices import LOCAL
 
@@ -29,16 +30,6 @@ _IPV4_NETWORK = 24
 _IPV6_NETWORK = 48
 _THIS_MACHINE = "this machine"
 _OWN_LAW = "own"
-# The law of the Union holds in each of them, beside their own.
-_EU = "EU"
-_EU_MEMBERS = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
-)
-
-
-def _laws(facts: UpstreamFacts) -> tuple[str, ...]:
-    """Its law and the one above that; its own first, so that it is told where both are shared."""
-    return (facts.law, _EU) if facts.law.upper() in _EU_MEMBERS else _known(facts.law)
 
 
 def _address(facts: UpstreamFacts) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -92,7 +83,8 @@ VALUES: Mapping[Domain, Callable[[UpstreamFacts], tuple[str, ...]]] = {
     # Nobody sells us what we run ourselves: the operator tells that.
     "vendor": lambda facts: () if facts.vendor == LOCAL else _known(facts.vendor),
     "operator": lambda facts: _known(facts.operator),
-    "law": _laws,
+    # Its own comes first, so that it is told where both are shared.
+    "law": lambda facts: laws_over(facts.law),
     "location": lambda facts: _known(facts.location),
     "machine": lambda facts: _known(machine(facts)),
     "network": lambda facts: _known(_network(facts)),

@@ -1,6 +1,6 @@
 """Taking a changed basket.toml into force while the stack runs: all of it, or nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from secondbasket.core.decision import Decision
@@ -66,18 +66,16 @@ class Reload:
 
 
 def _difference(before: Settings, after: Settings) -> list[str]:
-    """The dotted keys whose values differ, down to the fields of named tables."""
-    old = _flat(before.model_dump(mode="json"))
-    new = _flat(after.model_dump(mode="json"))
-    return sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    """The dotted keys whose values differ. A table that is new or gone is one key, not each
+    of its fields."""
+    return sorted(_differing(before.model_dump(mode="json"), after.model_dump(mode="json"), ""))
 
 
-def _flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:
+    for name in old.keys() | new.keys():
         key = f"{path}.{name}" if path else name
-        if isinstance(value, Mapping) and value:
-            flat |= _flat(value, key)
-        else:
-            flat[key] = value
-    return flat
+        one, other = old.get(name), new.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _differing(one, other, key)
+        elif one != other:
+            yield key

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import aiohttp
+import msgspec
 import pytest
 
 from secondbasket.core.decision import Decision
 from secondbasket.core.money import Price
 from secondbasket.core.ports import UpstreamFacts
-from secondbasket.egress.cuts import Cut, Cuts
+from secondbasket.egress.cuts import Cut, Cuts, names_of
 from secondbasket.egress.door import Door
 from secondbasket.egress.loopback import Loopback
 from secondbasket.egress.traffic import Traffic, current_traffic
@@ -191,6 +192,16 @@ async def test_every_kind_is_read_and_matches(text: str) -> None:
     assert Cut.parse(str(cut)) == cut
     assert cut.severs(FACTS)
     assert not Cut(cut.kind, f"{cut.name}x").severs(FACTS)
+
+
+async def test_the_law_of_the_union_takes_its_members_along_and_not_the_other_way_round() -> None:
+    french = msgspec.structs.replace(FACTS, law="FR")
+    european = msgspec.structs.replace(FACTS, law="EU")
+    assert Cut.parse("law:EU").severs(french)
+    assert Cut.parse("law:FR").severs(french)
+    assert not Cut.parse("law:DE").severs(french)
+    assert not Cut.parse("law:FR").severs(european)
+    assert names_of("law", french) == ("FR", "EU")
 
 
 @pytest.mark.parametrize(

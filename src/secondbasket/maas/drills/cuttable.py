@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 
 from secondbasket.core.ports import UpstreamFacts
-from secondbasket.egress.cuts import Cut, CutKind, name_of
+from secondbasket.egress.cuts import Cut, CutKind, names_of
 from secondbasket.maas.baskets import Baskets
 
 KINDS: dict[CutKind, str] = {
@@ -34,7 +34,7 @@ def choices_of(baskets: Baskets) -> dict[str, Sequence[Choice]]:
     known = [each.facts for each in baskets.upstreams().values()]
     found: dict[str, Sequence[Choice]] = {}
     for kind, title in KINDS.items():
-        names = {name.casefold(): name for facts in known if (name := name_of(kind, facts))}
+        names = {name.casefold(): name for facts in known for name in names_of(kind, facts)}
         choices = [_choice(Cut(kind, names[each]), known, baskets) for each in sorted(names)]
         if choices:
             found[title] = choices
@@ -43,8 +43,11 @@ def choices_of(baskets: Baskets) -> dict[str, Sequence[Choice]]:
 
 def cuts_that_sever(facts: UpstreamFacts) -> list[str]:
     """Every cut that takes this upstream away, as the form sends them, in small letters."""
-    named = {kind: name_of(kind, facts) for kind in get_args(CutKind)}
-    return [str(Cut(kind, name)).casefold() for kind, name in named.items() if name]
+    return [
+        str(Cut(kind, name)).casefold()
+        for kind in get_args(CutKind)
+        for name in names_of(kind, facts)
+    ]
 
 
 def _choice(cut: Cut, known: Sequence[UpstreamFacts], baskets: Baskets) -> Choice:

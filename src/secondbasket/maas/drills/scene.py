@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.drill import Stopped
 from secondbasket.core.ports import UpstreamFacts
-from secondbasket.egress.cuts import Cut, Cuts, name_of
+from secondbasket.egress.cuts import Cut, Cuts, names_of
 from secondbasket.errors import InvalidRequest
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.gateway import Forbidden
@@ -82,5 +82,5 @@ class Scene:
 
 
 def _there_is(cut: Cut, known: Iterable[UpstreamFacts]) -> str:
-    names = sorted({name for facts in known if (name := name_of(cut.kind, facts))})
+    names = sorted({name for facts in known for name in names_of(cut.kind, facts)})
     return f"There is: {', '.join(f'{cut.kind}:{name}' for name in names) or 'nothing to cut'}."

@@ -104,6 +104,9 @@ def fit(estimate: FitEstimate) -> str:
 
 
 def outcome(ended: Receipt | Hop) -> str:
+    """In words; 'Broke off' only where something had come that could break off."""
+    if ended.outcome == "upstream_failed" and ended.first_token_ms is None:
+        return "Failed"
     return _OUTCOMES[ended.outcome]
 
 

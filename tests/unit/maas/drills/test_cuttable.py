@@ -19,7 +19,8 @@ def baskets() -> Baskets:
 
 
 def test_a_cut_tells_how_many_it_hits_and_what_it_stops() -> None:
-    french, american = choices_of(baskets())["Laws"]
+    union, french, american = choices_of(baskets())["Laws"]
+    assert (union.cut, union.upstreams, union.stops) == ("law:EU", 1, [])
     assert (french.cut, french.upstreams, french.total, french.stops) == ("law:FR", 1, 3, [])
     assert american.cut.casefold() == "law:us"
     assert (american.upstreams, american.stops) == (2, ["american"])
