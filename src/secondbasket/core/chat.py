@@ -211,55 +211,80 @@ class Choice(msgspec.Struct, kw_only=True):
     finish_reason: FinishReason | None = None
 
 
+class _Parts:
+    """The fragments of one choice. Joined once, at the end: added up one by one, a million of them
+    would take minutes."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.refusal: list[str] = []
+        self.calls: dict[int, list[str]] = {}
+        self.heads: dict[int, tuple[str, str]] = {}
+        self.logprobs: dict[str, Any] | None = None
+        self.finish_reason: FinishReason | None = None
+
+
 class Fold:
     """Adds chunks up to the plain answer they are the stream of."""
 
     def __init__(self) -> None:
-        self._choices: dict[int, Choice] = {}
-        self._text: dict[int, list[str]] = {}
-        self._calls: dict[int, dict[int, list[str]]] = {}
-        self._heads: dict[tuple[int, int], tuple[str, str]] = {}
+        self._parts: dict[int, _Parts] = {}
 
     def add(self, chunk: Chunk) -> None:
         for delta in chunk.choices:
-            choice = self._choices.get(delta.index)
-            if choice is None:
-                choice = self._choices[delta.index] = Choice(index=delta.index)
-                self._text[delta.index] = []
+            parts = self._parts.get(delta.index)
+            if parts is None:
+                parts = self._parts[delta.index] = _Parts()
             if delta.text:
-                self._text[delta.index].append(delta.text)
+                parts.text.append(delta.text)
             if delta.reasoning:
-                choice.reasoning += delta.reasoning
+                parts.reasoning.append(delta.reasoning)
             if delta.refusal:
-                choice.refusal = (choice.refusal or "") + delta.refusal
+                parts.refusal.append(delta.refusal)
             for call in delta.tool_calls:
-                self._add_call(delta.index, call)
+                identity, name = parts.heads.get(call.index, ("", ""))
+                parts.heads[call.index] = (call.id or identity, call.name or name)
+                parts.calls.setdefault(call.index, []).append(call.arguments)
             if delta.logprobs:
-                choice.logprobs = _merge_logprobs(choice.logprobs, delta.logprobs)
+                parts.logprobs = _merge_logprobs(parts.logprobs, delta.logprobs)
             if delta.finish_reason:
-                choice.finish_reason = delta.finish_reason
-
-    def _add_call(self, choice: int, call: ToolCallDelta) -> None:
-        identity, name = self._heads.get((choice, call.index), ("", ""))
-        self._heads[choice, call.index] = (call.id or identity, call.name or name)
-        fragments = self._calls.setdefault(choice, {}).setdefault(call.index, [])
-        fragments.append(call.arguments)
+                parts.finish_reason = delta.finish_reason
 
     def choices(self) -> list[Choice]:
         """The alternatives so far, by index."""
-        for index, choice in self._choices.items():
-            choice.text = "".join(self._text[index])
-            choice.tool_calls = [
-                ToolCall(*self._heads[index, position], "".join(fragments))
-                for position, fragments in sorted(self._calls.get(index, {}).items())
-            ]
-        return [choice for _, choice in sorted(self._choices.items())]
+        return [_choice(index, parts) for index, parts in sorted(self._parts.items())]
 
 
-def _merge_logprobs(left: dict[str, Any] | None, right: Mapping[str, Any]) -> dict[str, Any]:
-    """Log-probabilities of a stream are lists per field; the answer's are their joins."""
-    merged = dict(left or {})
+def _choice(index: int, parts: _Parts) -> Choice:
+    return Choice(
+        index=index,
+        text="".join(parts.text),
+        reasoning="".join(parts.reasoning),
+        refusal="".join(parts.refusal) or None,
+        tool_calls=[
+            ToolCall(*parts.heads[position], "".join(fragments))
+            for position, fragments in sorted(parts.calls.items())
+        ],
+        logprobs=parts.logprobs,
+        finish_reason=parts.finish_reason,
+    )
+
+
+def _merge_logprobs(merged: dict[str, Any] | None, right: Mapping[str, Any]) -> dict[str, Any]:
+    """Log-probabilities of a stream are lists per field; the answer's are their joins.
+
+    `merged` is our own, and grows.
+    """
+    if merged is None:
+        return {
+            field: list(value) if isinstance(value, list) else value
+            for field, value in right.items()
+        }
     for field, value in right.items():
         known = merged.get(field)
-        merged[field] = known + value if isinstance(known, list) and value else value or known
+        if isinstance(known, list) and isinstance(value, list):
+            known += value
+        else:
+            merged[field] = list(value) if isinstance(value, list) else value or known
     return merged

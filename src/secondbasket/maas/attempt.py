@@ -86,15 +86,21 @@ class Attempt:
             return None
         if not self._uncounted:
             return told, True
-        written = max(told.output_tokens, self.pieces)
+        written = max(told.output_tokens, self.written)
         return msgspec.structs.replace(told, output_tokens=written), False
+
+    @property
+    def written(self) -> int:
+        """The fewest tokens that its pieces are; never more than could be asked of it, or whoever
+        writes without end would be paid without end."""
+        return min(self.pieces, self.most.output_tokens)
 
     def fail(self, error: BasketError) -> None:
         """It broke: what was used is what the upstream had told by then.
 
         Without that, a piece of text is at least one token: never more than was surely made.
         """
-        usage, exact = self.told or (Usage(0, self.pieces), not self.pieces)
+        usage, exact = self.told or (Usage(0, self.written), not self.pieces)
         self.close("upstream_failed", usage, exact=exact, error=error)
 
     def close(

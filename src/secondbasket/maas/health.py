@@ -118,6 +118,13 @@ class UpstreamHealth:
             self.state = "half open"
             self._closed_until = 0.0
 
+    def speaks(self) -> None:
+        """Its answer has begun. A trial may then go on for as long as its caller likes to read:
+        after another pause somebody else may try."""
+        if self.state == "half open":
+            self.state = "open"
+            self._closed_until = self._clock() + self._pause
+
     def answered(self, first_token_ms: float | None) -> None:
         """It did what it was asked."""
         self.in_flight -= 1

@@ -5,6 +5,7 @@ everything that an upstream is sent: messages of every role, the arguments and
 results of tools, their descriptions and schemas, and the fields we do not know.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,8 +19,11 @@ from secondbasket.core.chat import (
     Message,
 )
 
-# Longer strings in a media part are its bytes in Base64, not words about it.
+# Longer strings of Base64 in a media part are its bytes, not words about it.
 _LONGEST_WORDS = 8192
+_BASE64 = re.compile(r"(?:data:[\w.+;=/-]{0,200},)?[A-Za-z0-9+/_=\r\n-]*+")
+# They are told on and put on record: not in a caller's own words.
+_KINDS = frozenset({"file", "image_url", "input_audio", "video_url"})
 
 
 class Texts(msgspec.Struct, frozen=True):
@@ -36,7 +40,8 @@ def texts_of(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> Tex
         parts = list(_chat(request, unread))
     elif isinstance(request, CompletionRequest):
         parts = list(_prompts(request.prompts, unread))
-        parts += [request.suffix or "", *request.sampling.stop, *_leaves(request.extra)]
+        parts += [request.suffix or "", *request.sampling.stop]
+        parts += [*(request.sampling.logit_bias or ()), *_leaves(request.extra)]
     else:
         parts = [*_prompts(request.inputs, unread), *_leaves(request.extra)]
     return Texts("\n".join(filter(None, parts)), tuple(unread))
@@ -52,6 +57,7 @@ def _chat(request: ChatRequest, unread: dict[str, None]) -> Iterator[str]:
     if request.response_format is not None:
         yield from _leaves(request.response_format.schema)
     yield from request.sampling.stop
+    yield from request.sampling.logit_bias or ()
     yield from _leaves(request.extra)
 
 
@@ -61,13 +67,16 @@ def _message(message: Message, unread: dict[str, None]) -> Iterator[str]:
     else:
         for part in message.content or ():
             if isinstance(part, MediaPart):
-                unread[part.kind] = None
-                yield from (text for text in _leaves(part.payload) if len(text) < _LONGEST_WORDS)
+                unread[part.kind if part.kind in _KINDS else "part"] = None
+                yield from (text for text in _leaves(part.payload) if not _is_bytes(text))
             else:
                 yield part.text
     if message.name is not None:
         yield message.name
+    if message.tool_call_id is not None:
+        yield message.tool_call_id
     for call in message.tool_calls:
+        yield call.id
         yield call.name
         yield call.arguments
     yield from _leaves(message.extra)
@@ -93,5 +102,11 @@ def _leaves(value: Any) -> Iterator[str]:
             waiting += each.keys()
         elif isinstance(each, list | tuple):
             waiting += each
-        elif isinstance(each, int) and not isinstance(each, bool):
-            yield str(each)  # an account number needs no quotes
+        elif isinstance(each, int | float) and not isinstance(each, bool):
+            # An account number needs no quotes, and is one also where it is written as 4.1e15.
+            yield str(int(each)) if each == each // 1 else str(each)
+
+
+def _is_bytes(text: str) -> bool:
+    """Long, and nothing but Base64 behind the head of a data URL?"""
+    return len(text) >= _LONGEST_WORDS and _BASE64.fullmatch(text) is not None

@@ -429,6 +429,89 @@ async def test_a_dying_upstream_gets_no_storm_and_recovers(tmp_path: Path) -> No
         assert home.receipt.upstream == "one"
 
 
+async def test_who_writes_more_than_was_asked_for_is_not_paid_for_it(tmp_path: Path) -> None:
+    async def flood(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        for _ in range(400):
+            await exchange.event(delta("x"))
+        for event in (finish(), "[DONE]"):
+            await exchange.event(event)
+        await exchange.end_stream()
+
+    few = ChatRequest(
+        model="b",
+        messages=(Message(role="user", content="count"),),
+        sampling=Sampling(max_tokens=3),
+        stream=True,
+    )
+    async with house(tmp_path, flood) as home:
+        await home.ask(few)
+        assert home.receipt.output_tokens == 3
+        assert not home.receipt.usage_exact
+
+
+async def test_a_trial_that_speaks_keeps_nobody_else_out(tmp_path: Path) -> None:
+    """Or one caller who reads slowly, or asks for much, would keep an upstream switched off."""
+    ill, slow = True, asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        if ill:
+            await exchange.plain({"error": {"message": "no"}}, status=500)
+            return
+        if not exchange.json().get("user"):
+            await whole(exchange)
+            return
+        await exchange.begin_stream()
+        for word in WORDS:
+            await exchange.event(delta(word))
+            if not slow.is_set():
+                await asyncio.wait_for(slow.wait(), 5)
+        for event in (finish(), "[DONE]"):
+            await exchange.event(event)
+        await exchange.end_stream()
+
+    async with house(tmp_path, script, idle_seconds=5.0) as home:
+        for _ in range(3):
+            await home.ask(asking())
+        assert home.health.of("one").state == "open"
+        ill = False
+        await asyncio.sleep(1.05)
+        async with await home.gateway.chat(KEY, asking(extra={"user": "slow"})) as trial:
+            chunks = aiter(trial)
+            await anext(chunks)
+            for other in ("two", "one"):  # one trial a pause
+                async with await home.gateway.chat(KEY, asking()) as answer:
+                    async for _ in answer:
+                        pass
+                assert home.receipt.upstream == other
+                await asyncio.sleep(1.05)
+            assert home.health.of("one").state == "closed"
+            slow.set()
+            async for _ in chunks:
+                pass
+        assert home.balanced()
+
+
+@pytest.mark.parametrize(
+    "logprobs", [{"content": 5}, {"content": [5]}, {"content": [{"top_logprobs": 1}]}]
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_log_probabilities_of_another_form_are_a_broken_answer(
+    tmp_path: Path, logprobs: Any, stream: bool
+) -> None:
+    async def script(exchange: Exchange) -> None:
+        odd = delta("x")
+        odd["choices"][0]["logprobs"] = logprobs
+        await exchange.begin_stream()
+        for event in (odd, odd, finish(), "[DONE]"):
+            await exchange.event(event)
+        await exchange.end_stream()
+
+    async with house(tmp_path, script) as home:
+        await home.ask(asking(stream=stream))
+        assert home.receipt.upstream == "two"
+
+
 async def test_no_hop_leads_where_policy_forbids(tmp_path: Path) -> None:
     async with house(tmp_path, whole, cut_after(40)) as home:
         with pytest.raises(UpstreamBroken):

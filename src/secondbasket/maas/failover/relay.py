@@ -166,9 +166,12 @@ class Relay(Generic[Written]):
         try:
             while True:
                 chunk = await patience.next(chunks)
+                silent = attempt.pieces == 0
                 if attempt.observe(chunk):
                     call.account.first_token()
                     patience.content()
+                    if silent:
+                        self._health.of(facts.name).speaks()
                 # Before it counts as finished: an answer that cannot be joined is not.
                 step = chunk if joint is None else _joined(chunk, joint)
                 for choice in chunk.choices:
@@ -225,7 +228,7 @@ class Relay(Generic[Written]):
                 counted = await upstream.count_input(request)
             except BasketError:
                 counted = None
-        return Usage(counted or 0, attempt.pieces), counted is not None and not attempt.pieces
+        return Usage(counted or 0, attempt.written), counted is not None and not attempt.pieces
 
 
 async def embed(call: Call[EmbeddingRequest], health: Health) -> EmbeddingAnswer:

@@ -83,7 +83,10 @@ class HttpStream:
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._headers = {"Content-Type": "application/json", **headers}
-        self._secret = secret.encode() if secret else None
+        # As it is, and as JSON may spell it.
+        self._secrets = (
+            {each.encode() for each in (secret, secret.replace("/", "\\/"))} if secret else ()
+        )
         self._decode_error = decode_error
         self._attempts = stale_attempts
         self._options: dict[str, Any] = {}
@@ -113,7 +116,7 @@ class HttpStream:
         with _translated():
             async with self._post(path, body, meter) as reply:
                 if reply.status != 200 or reply.content_type != "text/event-stream":
-                    chunk = answer.whole(await self._whole(reply, meter))
+                    chunk = answer.whole(self._keyless(await self._whole(reply, meter)))
                     if not answer.finished:
                         raise UpstreamBroken("The upstream's answer is not finished.")
                     yield chunk
@@ -127,7 +130,7 @@ class HttpStream:
                     broken: BasketError | None = None
                     try:
                         for data in events.feed(block):
-                            if step := answer.event(data):
+                            if step := answer.event(self._keyless(data)):
                                 if read_along:
                                     yield step
                                 else:
@@ -203,11 +206,18 @@ class HttpStream:
                 while len(body) < _MAX_ERROR_BYTES and (block := await reply.content.readany()):
                     meter.received += len(block)
                     body += block
-        if self._secret:
-            body = body.replace(self._secret, b"[key]")
         return self._decode_error(
-            reply.status, body, retry_after=seconds_until(reply.headers.get("Retry-After"))
+            reply.status,
+            self._keyless(body),
+            retry_after=seconds_until(reply.headers.get("Retry-After")),
         )
+
+    def _keyless(self, told: bytes) -> bytes:
+        """What it answers without the key that it was asked with. Some put it into their errors,
+        which come with any status."""
+        for secret in self._secrets:
+            told = told.replace(secret, b"[key]")
+        return told
 
 
 class _Payload(aiohttp.Payload):

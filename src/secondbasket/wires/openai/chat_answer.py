@@ -21,6 +21,7 @@ from secondbasket.core.usage import Usage
 from secondbasket.errors import UpstreamBroken
 from secondbasket.wires.openai.chat_request import encode_tool_call
 from secondbasket.wires.openai.errors import decode_error_object
+from secondbasket.wires.openai.logprobs import Logprobs
 
 # A count is multiplied by a price and summed: a larger one would fit no column of the ledger,
 # and less than nothing would be credit.
@@ -52,7 +53,7 @@ class _Choice(msgspec.Struct):
     message: _Piece | None = None
     delta: _Piece | None = None
     finish_reason: str | None = None
-    logprobs: dict[str, Any] | None = None
+    logprobs: Logprobs | None = None
 
 
 class _TokenDetails(msgspec.Struct):
@@ -138,7 +139,7 @@ def _choice(choice: _Choice) -> ChoiceDelta:
             )
             for position, call in enumerate(piece.tool_calls or ())
         ),
-        logprobs=choice.logprobs,
+        logprobs=choice.logprobs.fields() if choice.logprobs else None,
         finish_reason=_FINISH.get(reason, "stop") if reason else None,
     )
 

@@ -12,6 +12,7 @@ from secondbasket.errors import InvalidRequest, UpstreamBroken
 from secondbasket.wires.openai.chat_answer import Timings, WireUsage, encode_usage
 from secondbasket.wires.openai.errors import decode_error_object
 from secondbasket.wires.openai.fields import at_most, convert, field_names, parse, unknown
+from secondbasket.wires.openai.logprobs import Logprobs
 from secondbasket.wires.openai.sampling import SamplingFields, encode_sampling
 
 _TokenId = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -98,7 +99,7 @@ class _Choice(msgspec.Struct):
     text: str = ""
     index: int = 0
     finish_reason: str | None = None
-    logprobs: dict[str, Any] | None = None
+    logprobs: Logprobs | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -125,7 +126,7 @@ def decode_completion_chunk(body: bytes) -> Chunk:
             ChoiceDelta(
                 index=choice.index,
                 text=choice.text,
-                logprobs=choice.logprobs,
+                logprobs=choice.logprobs.fields() if choice.logprobs else None,
                 finish_reason=None
                 if choice.finish_reason is None
                 else ("length" if choice.finish_reason == "length" else "stop"),
