@@ -8,7 +8,7 @@ import pytest
 from secondbasket.core.chat import MediaPart, TextPart
 from secondbasket.errors import InvalidRequest, UnsupportedField
 from secondbasket.wires.openai.chat_request import decode_chat_request, encode_chat_request
-from secondbasket.wires.openai.fields import MAX_ITEMS, STEERING
+from secondbasket.wires.openai.fields import MAX_ITEMS, MAX_PARTS, STEERING
 
 HELLO = [{"role": "user", "content": "hello"}]
 WEATHER = {
@@ -132,6 +132,10 @@ def test_fields_that_steer_are_refused(field: str) -> None:
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"functions": []}, "functions"),
         ({"messages": HELLO * (MAX_ITEMS + 1)}, "messages"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text"}] * (MAX_PARTS // 2)}] * 3},
+            "messages",
+        ),
     ],
 )
 def test_what_is_out_of_range_is_named(fields: dict[str, Any], param: str) -> None:

@@ -26,7 +26,14 @@ from secondbasket.core.chat import (
 )
 from secondbasket.errors import InvalidRequest, UnsupportedField
 from secondbasket.wires.anthropic.media import decode_media
-from secondbasket.wires.openai.fields import at_most, convert, field_names, parse, unknown
+from secondbasket.wires.openai.fields import (
+    at_most,
+    convert,
+    field_names,
+    parse,
+    parts_at_most,
+    unknown,
+)
 
 # By these a caller would choose where, by whom and at what price the operator's provider answers.
 _STEERING = frozenset(
@@ -92,6 +99,7 @@ def decode_messages_request(body: bytes) -> ChatRequest:
                 param=name,
             )
     at_most(raw, "messages")
+    parts_at_most(raw)
     call = convert(raw, _Body)
     tools = tuple(map(_tool, call.tools or ()))
     choice, parallel = _tool_choice(call.tool_choice, tools)

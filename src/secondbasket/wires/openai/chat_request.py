@@ -19,7 +19,14 @@ from secondbasket.core.chat import (
     ToolSpec,
 )
 from secondbasket.errors import InvalidRequest
-from secondbasket.wires.openai.fields import at_most, convert, field_names, parse, unknown
+from secondbasket.wires.openai.fields import (
+    at_most,
+    convert,
+    field_names,
+    parse,
+    parts_at_most,
+    unknown,
+)
 from secondbasket.wires.openai.sampling import SamplingFields, encode_sampling
 
 
@@ -95,6 +102,7 @@ def decode_chat_request(body: bytes) -> ChatRequest:
     """The request in `body`. Raises InvalidRequest (400) naming the field at fault."""
     raw = parse(body)
     at_most(raw, "messages")
+    parts_at_most(raw)
     call = convert(raw, _Body)
     if call.functions is not None or call.function_call is not None:
         raise InvalidRequest(

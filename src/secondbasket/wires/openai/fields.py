@@ -12,6 +12,8 @@ Wire = TypeVar("Wire", bound=msgspec.Struct)
 
 MAX_ITEMS = 2048
 """Most messages, prompts or inputs of one call; OpenAI's own limit for embeddings."""
+MAX_PARTS = 16_384
+"""Most parts of all messages together: each costs us, and an engine's template far more."""
 
 # Fields by which a caller could choose the engine's slot, adapter, cache, template or limits,
 # hand it a grammar past our bounds (`response_format` and `tools` are the way), have it write
@@ -76,6 +78,19 @@ def at_most(raw: Mapping[str, Any], name: str) -> None:
     if isinstance(items, list) and len(items) > MAX_ITEMS and not isinstance(items[0], int):
         raise InvalidRequest(
             f"'{name}' has {len(items)} items; at most {MAX_ITEMS} are read.", param=name
+        )
+
+
+def parts_at_most(raw: Mapping[str, Any]) -> None:
+    """Refuse messages of more than MAX_PARTS parts together, before they cost anything."""
+    messages = raw.get("messages")
+    if not isinstance(messages, list):
+        return
+    contents = (each.get("content") for each in messages if isinstance(each, dict))
+    parts = sum(len(content) for content in contents if isinstance(content, list))
+    if parts > MAX_PARTS:
+        raise InvalidRequest(
+            f"The messages have {parts} parts; at most {MAX_PARTS} are read.", param="messages"
         )
 
 

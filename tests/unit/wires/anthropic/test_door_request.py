@@ -22,6 +22,7 @@ from secondbasket.core.chat import (
 from secondbasket.errors import InvalidRequest, UnsupportedField
 from secondbasket.wires.anthropic.door_request import decode_messages_request
 from secondbasket.wires.anthropic.request import encode_messages_request
+from secondbasket.wires.openai.fields import MAX_PARTS
 
 LEAST: dict[str, Any] = {
     "model": "assistant",
@@ -43,6 +44,14 @@ def test_the_least() -> None:
         include_usage=True,
         wire="anthropic",
     )
+
+
+def test_more_results_of_tools_than_anybody_reads_are_refused() -> None:
+    """Each is a message of its own further on."""
+    result = {"type": "tool_result", "tool_use_id": "a", "content": "x"}
+    with pytest.raises(InvalidRequest, match="at most") as caught:
+        decode(messages=[{"role": "user", "content": [result] * (MAX_PARTS + 1)}])
+    assert caught.value.param == "messages"
 
 
 def test_everything_it_knows() -> None:
