@@ -45,3 +45,19 @@ async def test_verify_reserve_and_record_cost_next_to_nothing(tmp_path: Path) ->
     assert microseconds(lambda: budgets.reserve(key, 5).settle(3)) < 5
     await ledger.close()
     database.close()
+
+
+async def test_folding_a_receipt_and_sealing_it_costs_a_fraction_of_a_call(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'basket.db'}")
+    await database.migrate()
+    ledger = Ledger(Journal(tmp_path / "journal"), database)
+    rounds = []
+    for _ in range(5):
+        for _ in range(1_000):
+            ledger.record(receipt())
+        started = time.process_time()
+        await ledger.fold()
+        rounds.append(time.process_time() - started)
+    assert min(rounds) / 1_000 * 1e6 < 100
+    await ledger.close()
+    database.close()

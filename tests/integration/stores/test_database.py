@@ -2,17 +2,29 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, insert, inspect, select, text, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import make_url
 
-from secondbasket.errors import InvalidRequest, SettingsError, StoreError
+from secondbasket.errors import Conflict, InvalidRequest, NotFound, SettingsError, StoreError
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import journal_positions, metadata
+from tests.databases import migrate_to
 
 pytestmark = pytest.mark.anyio
 
@@ -127,6 +139,50 @@ async def test_writers_of_two_processes_wait_for_each_other(
             tasks.start_soon(other.write, add_one)
     assert await database.read(lambda c: c.scalars(select(table.c.position)).one()) == 50
     other.close()
+
+
+async def test_a_snapshot_sees_one_moment(database: Database, database_url: str) -> None:
+    """However many queries it asks, and whatever is committed between two of them."""
+    outside = engine_of(database_url)
+    count = select(func.count()).select_from(journal_positions)
+
+    def look_twice(connection: Connection) -> list[int]:
+        seen = [connection.scalar(count) or 0]
+        with outside.begin() as writer:
+            writer.execute(insert(journal_positions), {"segment": "a", "position": 1})
+        return [*seen, connection.scalar(count) or 0]
+
+    assert await database.snapshot(look_twice) == [0, 0]
+    outside.dispose()
+    assert await database.read(lambda c: c.scalar(count)) == 1
+
+
+async def test_a_snapshot_writes_nothing_on_postgresql(database: Database) -> None:
+    row = {"segment": "a", "position": 1}
+    if not database.is_sqlite:
+        with pytest.raises(StoreError):
+            await database.snapshot(lambda c: c.execute(insert(journal_positions), row))
+    assert await database.read(lambda c: c.execute(select(journal_positions)).all()) == []
+
+
+async def test_who_only_reads_is_told_of_another_version_and_changes_nothing(
+    database_url: str,
+) -> None:
+    database = Database(database_url)
+    with pytest.raises(NotFound, match="empty"):
+        await database.require_current()
+    await database.write(partial(migrate_to, "0002"))
+    with pytest.raises(Conflict) as caught:
+        await database.require_current()
+    assert "basket upgrade" in caught.value.hint
+    assert await database.revision() == "0002"
+    await database.migrate()
+    await database.require_current()
+    newer = text("UPDATE alembic_version SET version_num = 'from_the_future'")
+    await database.write(lambda c: c.execute(newer))
+    with pytest.raises(StoreError, match="newer version"):
+        await database.require_current()
+    database.close()
 
 
 async def test_readers_do_not_wait_for_a_writer(database: Database, database_url: str) -> None:
