@@ -157,7 +157,8 @@ def _show(found: Audit) -> None:
     )
     click.echo(f"The last entry's hash is {found.hash}.")
     if found.heads:
-        click.echo(f"{found.heads} signed heads agree; they cover entries 1 to {found.covered}.")
+        agree = "head agrees; it covers" if found.heads == 1 else "heads agree; they cover"
+        click.echo(f"{found.heads} signed {agree} entries 1 to {found.covered}.")
     for number, fact in enumerate(found.keys):
         how = f"announced by {fact.announced_by}" if fact.announced_by else "signed for by no key"
         how = how if number else "the first one"

@@ -48,10 +48,10 @@ def signing(ledger: LedgerStatus) -> Finding:
 
 
 def signed_so_far(ledger: LedgerStatus) -> str:
-    """'812 entries, signed at …, kept at …' in a line."""
+    """'signed up to entry 812 at …, kept at …' in a line."""
     if ledger.head is None:
         return "nothing signed yet"
-    told = f"{ledger.head.size} entries, signed at {moment(ledger.head.at)}"
+    told = f"signed up to entry {ledger.head.size} at {moment(ledger.head.at)}"
     kept = [push.destination for push in ledger.pushes if push.size and not push.failure]
     return f"{told}, kept at {', '.join(kept)}" if kept else told
 

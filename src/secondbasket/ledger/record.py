@@ -60,7 +60,7 @@ class Record(Protocol):
     name: str
 
     def tail(self) -> Tail | None:
-        """None where none was noted."""
+        """None where none was noted that could be read."""
         ...
 
     def items(self) -> Iterator[Entry | Sealed]:
@@ -84,7 +84,7 @@ class DatabaseRecord:
 
     def tail(self) -> Tail | None:
         row = self._connection.execute(select(chain_tail.c.sequence, chain_tail.c.hash)).first()
-        return None if row is None else Tail(*row)
+        return Tail(*row) if row is not None and isinstance(row.sequence, int) else None
 
     def items(self) -> Iterator[Entry | Sealed]:
         place, seal = decisions.c.sequence, receipts.c.seal
@@ -111,7 +111,7 @@ class DatabaseRecord:
     def heads(self) -> Iterator[bytes]:
         query = select(tree_heads.c.document).order_by(tree_heads.c.size)
         for document in self._connection.scalars(query):
-            yield document.encode()
+            yield str(document).encode()
 
 
 def _before(seal: object, sequence: object) -> bool:

@@ -45,14 +45,14 @@ def _check_egress(connection: Connection, problems: Problems) -> None:
         try:
             detail = msgspec.json.decode(row["detail"], type=dict[str, str])
             counts = counted([Decision(**dict(row) | {"detail": detail})])
-        except ValueError:  # the entry's own hash tells of that
+        except (ValueError, TypeError):  # the entry's own hash tells of that
             continue
         for about, amounts in counts.items():
             total = sums.setdefault(about, [0, 0])
             for place, amount in enumerate(amounts):
                 total[place] += amount
     kept = {tuple(about): amounts for *about, amounts in _kept_egress(connection)}
-    for about in sorted(kept.keys() | sums.keys()):
+    for about in sorted(kept.keys() | sums.keys(), key=str):
         if kept.get(about) != sums.get(about):
             told = f"The bytes of the hour {about[0]} to {about[1]} are not those of its decisions."
             problems.add("sums_changed", told)
@@ -92,7 +92,7 @@ def _about(row: Any, upstream: str) -> tuple[str, ...]:
 def _read_hops(text: str) -> tuple[Hop, ...]:
     try:
         return _hops.decode(text)
-    except ValueError:  # the receipt's own seal tells of that
+    except (ValueError, TypeError):  # the receipt's own seal tells of that
         return ()
 
 

@@ -118,8 +118,9 @@ class Walk:
             return
         group.sort(key=lambda receipt: receipt.request_id.encode())
         sealed = f"{detail.get('first')} to {detail.get('last')}"
-        if str(len(group)) != detail.get("count"):
-            count = int(detail.get("count", "0"))
+        counted = detail.get("count", "")
+        if str(len(group)) != counted:
+            count = int(counted) if counted.isdecimal() else 0
             told = f"Entry {place} seals {count} receipts ({sealed}), and {len(group)} are there."
             if len(group) < count:
                 self._problems.add("receipts_removed", told, entry=place)
@@ -176,7 +177,7 @@ class Walk:
         tail = self._record.tail()
         if tail is None:
             if self.size:
-                self._problems.add("truncated", "The note of where the chain ends is missing.")
+                self._problems.add("truncated", "The note of where the chain ends is gone.")
         elif tail.sequence > self.size:
             told = (
                 f"The chain was written up to entry {tail.sequence}:"
