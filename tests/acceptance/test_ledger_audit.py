@@ -186,6 +186,29 @@ def test_24_edits_and_removals_are_named_on_the_command_line(home: Path) -> None
     assert kinds(verify(home)[1]) == {("edited", 3), ("missing", 4)}
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE keys SET role = 'admin' WHERE name = 'ann'",
+        "UPDATE keys SET budget = 10 * budget WHERE name = 'ann'",
+        "UPDATE keys SET data_class = 'public' WHERE name = 'ann'",
+        "UPDATE keys SET expires_at = NULL WHERE name = 'ann'",
+        "UPDATE keys SET revoked_at = NULL WHERE name = 'eve'",
+        "DELETE FROM keys WHERE name = 'ann'",
+    ],
+)
+def test_24_rights_that_no_decision_gave_are_named(home: Path, edit: str) -> None:
+    rights = ("--budget", "5", "--expires", "30d", "--data-class", "confidential")
+    basket(home, "key", "create", "--name", "ann", *rights, "--json")
+    eve = basket(home, "key", "create", "--name", "eve", "--json")
+    basket(home, "key", "revoke", eve["id"], "--json")
+    assert verify(home)[0] == 0
+    with database(home) as connection:
+        assert connection.execute(edit).rowcount == 1
+    status, report = verify(home)
+    assert (status, kinds(report)) == (1, {("keys_changed", None)})
+
+
 def test_24_an_older_backup_is_a_truncation_against_newer_heads(
     home: Path, other_host: OtherHost, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from secondbasket.ledger.audit import Audit, audit
 from secondbasket.ledger.export import ExportRecord, write_export
 from secondbasket.ledger.findings import Problems
 from secondbasket.ledger.head_check import Document
+from secondbasket.ledger.key_rows import check_key_rows
 from secondbasket.ledger.record import DatabaseRecord
 from secondbasket.ledger.signing import PublicKey, read_public_keys
 from secondbasket.ledger.signing_key import SigningKey
@@ -104,6 +105,7 @@ def _verify_home(
     def look(record: DatabaseRecord) -> Audit:
         problems = Problems()
         check_sums(record.connection, problems)
+        check_key_rows(record.connection, problems)
         return audit(record, heads=heads, keys=keys, reports=reports, problems=problems)
 
     return _read_ledger(settings, look)

@@ -16,6 +16,7 @@ Kind = Literal[
     "receipts_removed",
     "receipts_added",
     "sums_changed",  # hourly sums that are not the sums of the receipts
+    "keys_changed",  # rights of keys that are not those which the decisions gave them
     "bad_head",  # a head that cannot be read, or does not have its signature
     "bad_key",  # a key that cannot be read, or that no known key vouches for
     "bad_report",
