@@ -19,6 +19,7 @@ from secondbasket.cloud.placement import load_engines
 from secondbasket.cloud.replica import Patience
 from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.core.data_class import DataClass
+from secondbasket.core.drill import DrillPlan
 from secondbasket.core.model import ModelRecord, ModelTask
 from secondbasket.core.money import Price, nano_from_units
 from secondbasket.core.plugins import load
@@ -39,7 +40,9 @@ from secondbasket.maas.baskets import BasketPlan, Baskets
 from secondbasket.maas.budgets import Budgets
 from secondbasket.maas.drills.drill import Ground
 from secondbasket.maas.drills.drills import Drills
+from secondbasket.maas.drills.schedule import Schedule, Scheduled
 from secondbasket.maas.drills.shelf import Shelf
+from secondbasket.maas.drills.timetable import Clockwork, Interval, Timetable
 from secondbasket.maas.explainer import Explainer
 from secondbasket.maas.gateway import Finder, Gateway
 from secondbasket.maas.guard import Guard
@@ -70,6 +73,7 @@ from secondbasket.policy.rules import Rule
 from secondbasket.settings import (
     LOCAL_PREFIX,
     Commit,
+    DrillTable,
     Prepare,
     ProviderTable,
     Reload,
@@ -321,11 +325,16 @@ async def open_stack(
                 loading=lambda: bool(_COMING_UP & local_models.states().keys()),
                 patience=settings.engine.start_timeout_seconds,
             ),
-            shelf=Shelf(home.drills, keep=settings.drill.reports),
+            shelf=Shelf(home.drills, keep=settings.ledger.drill_reports),
             ledger=ledger,
             sign=notary.sign,
             basket=settings.models.default_chat,
         )
+        await drills.load()
+        schedule = Schedule(drills)
+        plan_drills = _scheduled_by(schedule)
+        plan_drills(settings)()
+        reload.add(plan_drills)
 
         def apart(finder: Finder) -> Gateway:
             own = Health(health_rules)
@@ -393,6 +402,7 @@ async def open_stack(
         if engines:
             background.start_soon(notary.run, settings.ledger.head_seconds)
             background.start_soon(head_push.run)
+            background.start_soon(schedule.run)
         await background.start(drills.run)
         prober = Prober(baskets, health, idle_seconds=settings.health.probe_seconds)
         background.start_soon(prober.run)
@@ -459,6 +469,37 @@ def _policy_of(guard: Guard, detectors: Mapping[str, Detector]) -> Prepare:
         return lambda: guard.follow(policy, projects)
 
     return prepare
+
+
+def _scheduled_by(schedule: Schedule) -> Prepare:
+    """Has the drills of the settings run when they are due."""
+
+    def prepare(settings: Settings) -> Commit:
+        scheduled = {
+            name: Scheduled(
+                DrillPlan(
+                    cuts=table.cut,
+                    basket=table.basket,
+                    seconds=table.seconds,
+                    rate=table.rate,
+                    target=table.target,
+                    data_class=table.data_class,
+                    schedule=name,
+                ),
+                _timetable(table),
+            )
+            for name, table in settings.drills.items()
+        }
+        return lambda: schedule.follow(scheduled)
+
+    return prepare
+
+
+def _timetable(table: DrillTable) -> Timetable:
+    if table.every_hours is not None:
+        return Interval(hours=table.every_hours)
+    assert table.at is not None, "one of them is set"
+    return Clockwork.parse(table.at, table.time_zone)
 
 
 def _destinations(settings: Settings) -> DestinationRules:

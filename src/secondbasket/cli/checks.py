@@ -5,7 +5,7 @@ import shutil
 import ssl
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
@@ -18,9 +18,11 @@ from secondbasket.errors import BasketError, DigestMismatch
 from secondbasket.maas.independence import Findings
 from secondbasket.models.registry import Registry
 from secondbasket.models.store import Store
+from secondbasket.server.admin.words import BasketStatus
 from secondbasket.settings import Settings, unused_upstreams
 from secondbasket.stores.home import Home
 
+_OUTCOMES = {"failed": "not passed", "broken_off": "broken off", "passed": "passed"}
 _OLDEST_PYTHON = (3, 11)
 _LITTLE_DISK = 2_000_000_000
 _TOO_LITTLE_DISK = 200_000_000
@@ -239,6 +241,28 @@ def independence(findings: Findings) -> Finding:
             "`basket lint` says which, and what would have to happen.",
         )
     return ok("Independence", f"no single cause would stop any of {len(findings.baskets)} baskets")
+
+
+def drills(baskets: Sequence[BasketStatus]) -> Finding:
+    """A second basket counts when a drill has shown it."""
+    several = [basket for basket in baskets if len(basket.upstreams) > 1]
+    if not several:
+        return ok("Drills", "no basket has a second upstream that a drill could show")
+    unproven = [basket.name for basket in several if basket.drill is None]
+    if unproven:
+        return warning(
+            "Drills",
+            f"No drill was ever run on {', '.join(unproven)}.",
+            f"Run: basket drill --cut upstream:NAME --basket {unproven[0]}",
+        )
+    for basket in several:
+        if basket.drill is not None and basket.drill.outcome != "passed":
+            return warning(
+                "Drills",
+                f"The last drill of {basket.name} was {_OUTCOMES[basket.drill.outcome]}.",
+                f"See: basket drill show {basket.drill.drill}",
+            )
+    return ok("Drills", f"the last one of {', '.join(each.name for each in several)} was passed")
 
 
 def models(home: Home, settings: Settings) -> Iterator[Finding]:

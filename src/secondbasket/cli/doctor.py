@@ -102,6 +102,7 @@ async def _examine_stack(settings: Settings) -> list[Finding]:
                 engine,
                 *second,
                 checks.independence(findings),
+                checks.drills(status.baskets),
                 ledger_checks.peppers(peppers),
                 ledger_checks.signing((await server.status()).ledger),
             ]

@@ -6,7 +6,8 @@ import click
 
 from secondbasket.cli.connection import call
 from secondbasket.cli.ledger_checks import signing
-from secondbasket.cli.output import emit, json_option, printable, seconds, size, table
+from secondbasket.cli.output import emit, json_option, moment, printable, seconds, size, table
+from secondbasket.core.drill import DrillRow
 from secondbasket.core.rules import Continuation
 from secondbasket.core.standing import Standing
 from secondbasket.server.admin.words import BasketStatus
@@ -36,7 +37,7 @@ def command(as_json: bool) -> None:
     click.echo(printable(f"{status.state}{': ' * bool(status.reason)}{status.reason}"))
     click.echo(printable(f"Ledger: {signing(status.ledger).found}\n"))
     table(
-        ("BASKET", "TASK", "STATE", "ROUTING", "BROKEN STREAMS"),
+        ("BASKET", "TASK", "STATE", "ROUTING", "BROKEN STREAMS", "LAST DRILL"),
         [
             (
                 basket.name,
@@ -44,6 +45,7 @@ def command(as_json: bool) -> None:
                 "ready" if basket.ready else "not ready",
                 basket.rules.routing,
                 _CONTINUATIONS[basket.rules.continuation],
+                _drill(basket.drill),
             )
             for basket in status.baskets
         ],
@@ -70,6 +72,12 @@ def command(as_json: bool) -> None:
     for name, reason in status.unserved.items():
         click.echo()
         click.echo(printable(f"{name} is not served: {reason}"))
+
+
+def _drill(row: DrillRow | None) -> str:
+    if row is None:
+        return "never"
+    return f"{row.outcome.replace('_', ' ')} {moment(row.at)} ({', '.join(row.cuts)})"
 
 
 def _show_upstreams(baskets: Sequence[BasketStatus]) -> None:

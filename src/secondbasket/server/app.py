@@ -164,6 +164,7 @@ def _status(stack: Stack, address: str) -> Status:
                 basket.ready(),
                 basket.rules,
                 stack.standings.of(basket),
+                stack.drills.latest.get(basket.name),
             )
             for basket in stack.baskets
         ),

@@ -1,5 +1,6 @@
 """The settings: one frozen tree, read once. Only the composition root and the CLI import it."""
 
+from secondbasket.settings.drills import DrillTable
 from secondbasket.settings.layers import HOME_VARIABLE, Loaded, default_home, read_settings
 from secondbasket.settings.policy import ClassLabel, PolicySettings, RuleTable
 from secondbasket.settings.references import task_of, unused_upstreams
@@ -8,7 +9,6 @@ from secondbasket.settings.tree import (
     LOCAL_PREFIX,
     BasketTable,
     DatabaseSettings,
-    DrillSettings,
     EgressSettings,
     EngineSettings,
     HealthSettings,
@@ -31,7 +31,7 @@ __all__ = [
     "ClassLabel",
     "Commit",
     "DatabaseSettings",
-    "DrillSettings",
+    "DrillTable",
     "EgressSettings",
     "EngineSettings",
     "HealthSettings",

@@ -8,7 +8,7 @@ from secondbasket.core.reloaded import Reloaded
 from secondbasket.settings.tree import Settings
 
 # What changes under running calls without harm. Everything else is taken at the next start.
-_LIVE = frozenset(("policy", "providers", "upstreams", "baskets", "projects"))
+_LIVE = frozenset(("policy", "providers", "upstreams", "baskets", "projects", "drills"))
 
 Commit = Callable[[], None]
 Prepare = Callable[[Settings], Commit]

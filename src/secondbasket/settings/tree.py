@@ -21,6 +21,7 @@ from pydantic import (
 
 from secondbasket.core.model import ModelTask
 from secondbasket.core.rules import Continuation, Routing
+from secondbasket.settings.drills import DrillTable
 from secondbasket.settings.policy import ClassLabel, PolicySettings
 from secondbasket.settings.section import Section
 
@@ -225,6 +226,11 @@ class LedgerSettings(Section):
     head_push_urls: tuple[str, ...] = Field(
         default=(), description="Addresses on other machines that each signed head is posted to."
     )
+    drill_reports: Count = Field(
+        default=500,
+        description="Reports of drills that are kept, the newest; of older ones the ledger still"
+        " tells what came of them.",
+    )
 
     @field_validator("head_push_urls")
     @classmethod
@@ -234,15 +240,6 @@ class LedgerSettings(Section):
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError(f"{url!r} is not an address such as https://heads.example/ledger")
         return urls
-
-
-class DrillSettings(Section):
-    """What is kept of drills."""
-
-    reports: Count = Field(
-        default=500,
-        description="Reports that are kept, the newest; the ledger tells of older ones still.",
-    )
 
 
 class DatabaseSettings(Section):
@@ -450,7 +447,6 @@ class Settings(Section):
     engine: EngineSettings = Field(default_factory=EngineSettings)
     prices: PriceSettings = Field(default_factory=PriceSettings)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
-    drill: DrillSettings = Field(default_factory=DrillSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     egress: EgressSettings = Field(default_factory=EgressSettings)
     log: LogSettings = Field(default_factory=LogSettings)
@@ -467,4 +463,7 @@ class Settings(Section):
     )
     baskets: dict[str, BasketTable] = Field(
         default_factory=dict, description="Public model names over several upstreams, by name."
+    )
+    drills: dict[str, DrillTable] = Field(
+        default_factory=dict, description="Drills that run by themselves, by name."
     )

@@ -26,6 +26,8 @@ KIND = "drill"
 
 log = logging.getLogger(__name__)
 
+_MOST_LOADED = 1000
+
 Sign = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Signs a document of a kind. Raises StoreError."""
 
@@ -81,18 +83,34 @@ class Running:
 
 
 class Drills:
-    """Drills are started here while `run` runs. `basket` is the one drilled where none is named."""
+    """Drills are started here while `run` runs. `basket` is the one drilled where none is named.
+
+    Once `load` was called, `latest` is the last drill of each basket, and
+    `last_scheduled` that of each name in the settings.
+    """
 
     def __init__(
         self, ground: Ground, *, shelf: Shelf, ledger: Ledger, sign: Sign, basket: str
     ) -> None:
         self.running: Running | None = None
+        self.latest: dict[str, DrillRow] = {}
+        self.last_scheduled: dict[str, DrillRow] = {}
         self._ground = ground
         self._shelf = shelf
         self._ledger = ledger
         self._sign = sign
         self._basket = basket
         self._tasks: TaskGroup | None = None
+
+    async def load(self) -> None:
+        """Take the last drills from the ledger. Raises StoreError."""
+        for row in reversed(await self.rows(limit=_MOST_LOADED)):
+            self._remember(row)
+
+    def _remember(self, row: DrillRow) -> None:
+        self.latest[row.basket] = row
+        if row.schedule:
+            self.last_scheduled[row.schedule] = row
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled, which breaks off what runs."""
@@ -204,21 +222,21 @@ class Drills:
 
     def _record(self, running: Running, outcome: DrillOutcome, **detail: str) -> None:
         plan = running.plan
-        self._ledger.record_decision(
-            Decision(
-                id=running.papers.decision,
-                kind=KIND,
-                subject=plan.basket,
-                outcome=outcome,
-                detail={
-                    "drill": running.id,
-                    "cuts": msgspec.json.encode(plan.cuts).decode(),
-                    "live": "yes" if plan.live else "no",
-                    "schedule": plan.schedule,
-                    **detail,
-                },
-            )
+        decision = Decision(
+            id=running.papers.decision,
+            kind=KIND,
+            subject=plan.basket,
+            outcome=outcome,
+            detail={
+                "drill": running.id,
+                "cuts": msgspec.json.encode(plan.cuts).decode(),
+                "live": "yes" if plan.live else "no",
+                "schedule": plan.schedule,
+                **detail,
+            },
         )
+        self._ledger.record_decision(decision)
+        self._remember(_row(decision))
 
 
 def _row(decision: Decision) -> DrillRow:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from secondbasket.core.data_class import DataClass
-from secondbasket.core.drill import DrillMoment
+from secondbasket.core.drill import DrillMoment, DrillRow
 from secondbasket.core.head import LedgerStatus, PushState
 from secondbasket.core.key import Key, Role
 from secondbasket.core.model import BrokenFile, ModelRecord, ModelTask
@@ -121,13 +121,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BasketStatus(msgspec.Struct, frozen=True):
-    """A public model name; `ready` when something behind it can answer now."""
+    """A public model name; `ready` when something behind it can answer now; its last `drill`."""
 
     name: str
     task: ModelTask
     ready: bool
     rules: BasketRules
     upstreams: tuple[Standing, ...]
+    drill: DrillRow | None = None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
