@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from secondbasket.maas.drills.timetable import DAYS, Clockwork, Interval
 
-
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
