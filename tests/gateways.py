@@ -120,7 +120,7 @@ def open_drills(
             score=score,
             currency="USD",
             version="1.2.3",
-            loading=lambda: False,
+            loading=lambda _basket: False,
             patience=5,
         ),
         shelf=Shelf(folder, keep=keep),

@@ -87,7 +87,6 @@ from secondbasket.stores.peppers import Peppers
 
 _LOCAL_KEY_NAME = "local"
 _LAST_PUSH_SECONDS = 5.0
-_COMING_UP = frozenset(("starting", "restarting"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,7 +321,7 @@ async def open_stack(
                 score=parity_standing.score,
                 currency=currency,
                 version=__version__,
-                loading=lambda: bool(_COMING_UP & local_models.states().keys()),
+                loading=local_models.coming,
                 patience=settings.engine.start_timeout_seconds,
             ),
             shelf=Shelf(home.drills, keep=settings.ledger.drill_reports),

@@ -37,7 +37,7 @@ class TargetMissed(BasketError):
 @click.option(
     "--rate",
     type=click.FloatRange(0, 200),
-    default=2.0,
+    default=1.0,
     show_default=True,
     help="Requests a second that the drill sends. With --live, 0 sends none.",
 )

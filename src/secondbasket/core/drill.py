@@ -23,7 +23,7 @@ class DrillPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cuts: tuple[str, ...]
     basket: str = ""
     seconds: float = 20.0
-    rate: float = 2.0
+    rate: float = 1.0
     target: float = 100.0
     live: bool = False
     data_class: str = "public"
@@ -120,9 +120,9 @@ class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
     `report` and `page` are its files; `decision` is the id of its row in the
     ledger. `requests` are `answered`, `refused_by_policy` or `failed`. The
     switch time of a request runs from when the first upstream that failed it
-    was asked, or, where its stream had begun by then, from when that broke
-    off, to the first token of the upstream that answered; the handover time
-    only to when that one was asked. Moments are RFC 3339 in UTC, empty where
+    was asked (or the cut came, if that was later; or its stream broke off, if
+    it had begun) to the first token of the upstream that answered; the
+    handover time only to when that one was asked. Moments are RFC 3339 in UTC, empty where
     a drill did not come that far.
     """
 

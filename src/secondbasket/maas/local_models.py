@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -167,19 +167,36 @@ class LocalModels:
         """Replicas by state."""
         return Counter(replica.state for replica in self._supervisor.replicas.values())
 
+    def coming(self, basket: str) -> bool:
+        """Is an engine for one of the basket's members on its way up, or still to be begun?"""
+        plan = self._baskets.planned(basket)
+        members = (basket,) if plan is None else plan.members
+        models = {each.removeprefix(f"{LOCAL}/").partition("@")[0] for each in members}
+        return any(
+            replica.spec.model.name in models and replica.state in ("starting", "restarting")
+            for replica in self._supervisor.replicas.values()
+        ) or any(usual.name in models for usual, _ in self._not_begun())
+
     async def _begin_next(self) -> None:
         """One further engine that is wanted and not begun, unless something is loading now."""
         replicas = self._supervisor.replicas
         if any(replica.state == "starting" for replica in replicas.values()):
             return
+        for usual, engine in self._not_begun():
+            if usual.state in _SETTLED:
+                await self._begin(usual.spec, engine, f"{usual.name}@{engine}")
+                return
+
+    def _not_begun(self) -> Iterator[tuple[Replica, str]]:
+        """Models as they run in their usual engine, and the further ones that are wanted."""
+        replicas = self._supervisor.replicas
         for name in self._served:
             usual = replicas[name]
             for engine in self._wanted.get(name, ()):
                 other = f"{name}@{engine}"
                 begun = other in replicas or other in self.unserved
-                if not begun and engine != usual.spec.engine.name and usual.state in _SETTLED:
-                    await self._begin(usual.spec, engine, other)
-                    return
+                if not begun and engine != usual.spec.engine.name:
+                    yield usual, engine
 
     async def _begin(self, usual: ReplicaSpec, engine: str, name: str) -> None:
         # The same context, so that what one can be asked the other can be asked.

@@ -22,7 +22,7 @@ class DrillTable(Section):
         default=20.0, description="How long it takes, in seconds; the cut is half of that."
     )
     rate: Annotated[float, Field(gt=0, le=200)] = Field(
-        default=2.0, description="Requests a second that it sends."
+        default=1.0, description="Requests a second that it sends."
     )
     target: Annotated[float, Field(ge=0, le=100)] = Field(
         default=100.0, description="Least percentage of answered requests to pass."

@@ -31,7 +31,7 @@ _LOOK_SECONDS = 0.1
 @dataclass(frozen=True, kw_only=True)
 class Ground:
     """What drills stand on. `gateway` makes one with a health of its own, for canary traffic;
-    `loading`: is an engine on its way up? It may take `patience` seconds."""
+    `loading`: is an engine of this basket on its way up? It may take `patience` seconds."""
 
     baskets: Baskets
     cuts: Cuts
@@ -41,7 +41,7 @@ class Ground:
     score: Score
     currency: str
     version: str
-    loading: Callable[[], bool]
+    loading: Callable[[str], bool]
     patience: float
 
 
@@ -144,7 +144,7 @@ class Drill:
         """Whoever is still loading may finish: a second basket that is not up yet is one."""
         self._enter("waiting")
         with anyio.move_on_after(self._ground.patience):
-            while self._ground.loading() and not self._all_ready():  # noqa: ASYNC110 - a pace
+            while self._ground.loading(self._plan.basket):  # noqa: ASYNC110 - a pace
                 await anyio.sleep(_LOOK_SECONDS)
         self._basket = self._ground.baskets.find(self._plan.basket)
         if not self._basket.ready():
@@ -152,10 +152,6 @@ class Drill:
                 f"Nothing behind '{self._basket.name}' is ready: there is nothing to drill.",
                 hint="`basket status` shows what is wrong.",
             )
-
-    def _all_ready(self) -> bool:
-        basket = self._ground.baskets.find(self._plan.basket)
-        return bool(basket.upstreams) and all(each.ready() for each in basket.upstreams)
 
     async def _send(self) -> None:
         canaries = Canaries(
@@ -178,6 +174,8 @@ class Drill:
         ):
             # Who is left may not see such data: that is policy at work, not a failure.
             request = msgspec.structs.replace(request, ending="refused")
+        if self._tally.cut is not None:
+            request = request.met(self._tally.cut[0])
         self._tally.add(request)
 
     async def _keep_telling(self) -> None:

@@ -14,7 +14,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """`began` and `ended` are seconds since the drill's start; 'left': its caller went away.
 
     `hops` are (upstream, whether it answered) in the order they were asked.
-    `handover_ms` and `switch_ms` are there where another one had to answer.
+    Where another one had to answer, `felt_from` is when the failure began to
+    cost its caller time, `handed_over` when the one that answered was asked,
+    and `resumed` when that one's first token came; all in seconds as `began`.
     """
 
     began: float
@@ -23,8 +25,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool
     error: str = ""
     hops: tuple[tuple[str, bool], ...] = ()
-    handover_ms: float | None = None
-    switch_ms: float | None = None
+    felt_from: float | None = None
+    handed_over: float = 0.0
+    resumed: float = 0.0
     continued: bool = False
     broken: bool = False
     cost: int = 0
@@ -34,6 +37,22 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         """The upstream that brought the answer to its end; empty where none did."""
         return self.hops[-1][0] if self.ending == "answered" and self.hops else ""
 
+    @property
+    def handover_ms(self) -> float | None:
+        """How long until the one that answered was asked; None where none failed."""
+        return None if self.felt_from is None else 1000 * (self.handed_over - self.felt_from)
+
+    @property
+    def switch_ms(self) -> float | None:
+        """How long until the first token of the one that answered; None where none failed."""
+        return None if self.felt_from is None else 1000 * (self.resumed - self.felt_from)
+
+    def met(self, cut: float) -> "Observed":
+        """As it is when something was cut at `cut`: what an upstream took before is no failure."""
+        if self.felt_from is None or not self.felt_from < cut < self.handed_over:
+            return self
+        return msgspec.structs.replace(self, felt_from=cut)
+
 
 def from_receipt(receipt: Receipt, *, began: float) -> Observed:
     """What one receipt tells."""
@@ -41,13 +60,14 @@ def from_receipt(receipt: Receipt, *, began: float) -> Observed:
     failed = [hop for hop in hops if hop.outcome == "upstream_failed"]
     ending = _ending(receipt)
     begun = [hop for hop in failed if _had_begun(hop, streamed=receipt.streamed)]
-    handover_ms = switch_ms = None
+    felt_from: float | None = None
+    handed_over = resumed = 0.0
     if failed and ending == "answered":
-        since = _felt_from(failed[0], streamed=receipt.streamed)
+        felt_from = began + _felt_from(failed[0], streamed=receipt.streamed) / 1000
         last = hops[-1]
-        handover_ms = last.started_ms - since
         first_token_ms = last.duration_ms if last.first_token_ms is None else last.first_token_ms
-        switch_ms = handover_ms + first_token_ms
+        handed_over = began + last.started_ms / 1000
+        resumed = handed_over + first_token_ms / 1000
     return Observed(
         began=began,
         ended=began + receipt.duration_ms / 1000,
@@ -56,8 +76,9 @@ def from_receipt(receipt: Receipt, *, began: float) -> Observed:
         error=receipt.error or "",
         hops=tuple((hop.upstream, hop.outcome == "completed") for hop in hops)
         or ((receipt.upstream, receipt.outcome == "completed"),),
-        handover_ms=handover_ms,
-        switch_ms=switch_ms,
+        felt_from=felt_from,
+        handed_over=handed_over,
+        resumed=resumed,
         continued=ending == "answered" and bool(begun),
         broken=ending == "failed" and receipt.streamed and receipt.first_token_ms is not None,
         cost=receipt.cost,
