@@ -145,8 +145,8 @@ def test_a_tour_that_has_nothing_to_show_fails(home: Path) -> None:
     done = run(home, "tour", "--json")
     assert done.returncode == 1
     stops = json.loads(done.stdout)
-    assert [stop["passed"] for stop in stops] == [True] + [False] * 5
-    assert "5 of 6 stops failed" in done.stderr
+    assert [stop["passed"] for stop in stops] == [True] + [False] * 6
+    assert "6 of 7 stops failed" in done.stderr
 
 
 def test_a_home_outlives_kill_9_and_moves_in_a_backup(stocked_home: Path, tmp_path: Path) -> None:
@@ -194,10 +194,12 @@ def test_an_upgrade_backs_up_first(home: Path) -> None:
 def test_the_doctor_finds_a_good_home_sound(stocked_home: Path) -> None:
     status, found = findings(stocked_home, SECONDBASKET_SERVER_PORT=str(free_port()))
     assert status == 0, found
-    assert {each["state"] for each in found.values()} == {"ok"}
+    # One machine is one cause that would stop everything on it, and a doctor says so.
+    assert [name for name, each in found.items() if each["state"] != "ok"] == ["Independence"]
+    assert found["Independence"]["state"] == "warning"
     assert found["Engine"]["found"].startswith(f"'{CHAT_MODEL}'")
     people = run(stocked_home, "doctor", SECONDBASKET_SERVER_PORT=str(free_port()))
-    assert people.stdout.count("  ok  ") == len(found)
+    assert people.stdout.count("  ok  ") == len(found) - 1
 
 
 def test_the_doctor_names_what_is_missing_taken_and_open_to_others(home: Path) -> None:
