@@ -118,12 +118,13 @@ class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a drill showed. Signed, it has the members `document` and `signature` too.
 
     `report` and `page` are its files; `decision` is the id of its row in the
-    ledger. `requests` are `answered`, `refused_by_policy` or `failed`. The
-    switch time of a request runs from when the first upstream that failed it
-    was asked (or the cut came, if that was later; or its stream broke off, if
-    it had begun) to the first token of the upstream that answered; the
-    handover time only to when that one was asked. Moments are RFC 3339 in UTC, empty where
-    a drill did not come that far.
+    ledger. `data_class` is the highest that a request of it had. `requests`
+    are `answered`, `refused_by_policy` or `failed`. The switch time of a
+    request runs from when the first upstream that failed it was asked (or the
+    cut came, if that was later; or its stream broke off, if it had begun) to
+    the first token of the upstream that answered; the handover time only to
+    when that one was asked. Moments are RFC 3339 in UTC, empty where a drill
+    did not come that far.
     """
 
     id: str

@@ -106,6 +106,7 @@ class Drill:
             basket=self._basket,
             scene=self._scene,
             tally=self._tally,
+            data_class=self._data_class,
             currency=self._ground.currency,
             score=self._ground.score,
             version=self._ground.version,
@@ -165,12 +166,16 @@ class Drill:
         await canaries.send(self._plan.rate, self._plan.seconds, started=self._started)
 
     def _add(self, request: Observed) -> None:
+        data_class = self._data_class
+        if request.data_class:
+            data_class = DataClass.parse(request.data_class)
+            self._data_class = max(self._data_class, data_class)
         # From the cut on: a breaker that it opened outlasts it.
         met = self._tally.cut is not None and request.ended >= self._tally.cut[0]
         if (
             request.ending == "failed"
             and met
-            and self._scene.refused_without(self._basket, self._data_class)
+            and self._scene.refused_without(self._basket, data_class)
         ):
             # Who is left may not see such data: that is policy at work, not a failure.
             request = msgspec.structs.replace(request, ending="refused")

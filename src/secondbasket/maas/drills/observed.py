@@ -12,6 +12,7 @@ Ending = Literal["answered", "refused", "failed", "left"]
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """`began` and `ended` are seconds since the drill's start; 'left': its caller went away.
+    `data_class` is the label of the class that it had, empty where nobody told.
 
     `hops` are (upstream, whether it answered) in the order they were asked.
     Where another one had to answer, `felt_from` is when the failure began to
@@ -23,6 +24,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     ended: float
     ending: Ending
     streamed: bool
+    data_class: str = ""
     error: str = ""
     hops: tuple[tuple[str, bool], ...] = ()
     felt_from: float | None = None
@@ -73,6 +75,7 @@ def from_receipt(receipt: Receipt, *, began: float) -> Observed:
         ended=began + receipt.duration_ms / 1000,
         ending=ending,
         streamed=receipt.streamed,
+        data_class=receipt.data_class,
         error=receipt.error or "",
         hops=tuple((hop.upstream, hop.outcome == "completed") for hop in hops)
         or ((receipt.upstream, receipt.outcome == "completed"),),
@@ -95,6 +98,7 @@ def from_error(
         ended=ended,
         ending="refused" if isinstance(error, PolicyRefused) else "failed",
         streamed=streamed,
+        data_class=error.data_class if isinstance(error, PolicyRefused) else "",
         error=error.code,
         hops=tuple((name, False) for name, _ in attempts),
     )

@@ -21,6 +21,7 @@ def make_page(report: DrillReport, document: Mapping[str, Any]) -> str:
     )
     environment.filters["ms"] = _ms
     environment.filters["percent"] = _percent
+    environment.filters["change"] = _change
     environment.filters["money"] = _money
     environment.filters["moment"] = _moment
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
@@ -38,6 +39,10 @@ def _ms(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{value:g} %"
+
+
+def _change(value: float | None) -> str:
+    return "–" if value is None else f"{value:+g} %"
 
 
 def _money(nano: float | None, currency: str) -> str:

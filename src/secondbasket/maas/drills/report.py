@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.drill import DrillPlan, DrillReport, ParityChange, UpstreamPart
 from secondbasket.maas.baskets import Basket
 from secondbasket.maas.drills.observed import Observed
@@ -41,6 +42,7 @@ def make_report(
     basket: Basket,
     scene: Scene,
     tally: Tally,
+    data_class: DataClass,
     currency: str,
     score: Score,
     version: str,
@@ -62,7 +64,7 @@ def make_report(
         task=basket.task,
         cuts=tuple(str(cut) for cut in scene.cuts),
         live=plan.live,
-        data_class=plan.data_class,
+        data_class=data_class.label,
         seconds=plan.seconds,
         rate=plan.rate,
         target_percent=plan.target,
