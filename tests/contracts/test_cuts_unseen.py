@@ -28,7 +28,7 @@ from secondbasket.policy.destinations import Destination, DestinationRules
 
 ROOT = Path(secondbasket.__file__).parent
 HIDDEN = ("secondbasket.egress.cuts", "secondbasket.egress.severable")
-MAY_KNOW = ("egress/", "maas/drills/", "app.py")
+MAY_KNOW = ("egress/", "maas/drills/", "app/")
 
 
 def modules_imported(source: str) -> set[str]:
