@@ -76,7 +76,7 @@ def work(home: Path, provider: ScriptedUpstream, trace: Path) -> tuple[set[str],
         server.basket("chips")
         server.basket("model", "recommend")
         server.basket("lint")
-        drill = ("--cut", "law:US", "--basket", "mixed", "--seconds", "4", "--rate", "1")
+        drill = ("--cut", "law:US", "--basket", "mixed", "--seconds", "4", "--rate", "0.5")
         report = server.basket("drill", *drill)
         assert report["answered_percent"] == 100
         told = server.basket("egress")
