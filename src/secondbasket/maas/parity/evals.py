@@ -1,6 +1,7 @@
 """An eval file: JSON Lines, one case a line, and what is wrong with it by line."""
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from hashlib import sha256
@@ -179,7 +180,10 @@ def _case(number: int, line: bytes) -> Case:
 def _compile(pattern: str) -> None:
     """See that it is a pattern; it is run elsewhere, where it can be stopped."""
     try:
-        re.compile(pattern)
+        with warnings.catch_warnings():
+            # What another Python may read differently one day is a pattern all the same.
+            warnings.simplefilter("ignore", FutureWarning)
+            re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as exc:
         raise ValueError(f"{pattern[:60]!r} is no regular expression: {exc}") from exc
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secondbasket.errors import InvalidRequest, SettingsError
@@ -153,6 +153,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused(content: bytes) -> None:
 
 
 @given(st.text(max_size=30))
+@example("[[a]")
 def test_a_pattern_is_compiled_or_refused_and_kept_as_it_is(pattern: str) -> None:
     content = lines(case(check={"kind": "regex", "pattern": pattern}))
     try:
