@@ -102,11 +102,11 @@ def database(home: Path) -> Iterator[sqlite3.Connection]:
 
 
 def rewrite(home: Path) -> None:
-    """A refusal becomes an approval, and every hash after it is made anew, as a careful forger
+    """Where calls went is another place, and every hash after it is made anew, as a careful forger
     with all rights on the machine would do it."""
     with database(home) as connection:
         connection.execute("DELETE FROM tree_heads")
-        connection.execute("UPDATE decisions SET subject = 'forged' WHERE kind = 'key_created'")
+        connection.execute("UPDATE decisions SET subject = 'forged' WHERE kind = 'egress'")
         previous = "0" * 64
         rows = connection.execute("SELECT * FROM decisions ORDER BY sequence").fetchall()
         for row in rows:

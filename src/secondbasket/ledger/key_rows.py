@@ -30,7 +30,7 @@ def check_key_rows(connection: Connection, problems: Problems) -> None:
             continue
         try:
             made[subject] = msgspec.json.decode(detail, type=dict[str, str])
-        except ValueError:  # the entry's own hash tells of that
+        except (ValueError, TypeError):  # the entry's own hash tells of that
             continue
     found = {row["id"]: row for row in connection.execute(select(keys)).mappings()}
     for key_id, told in made.items():
@@ -51,12 +51,18 @@ def check_key_rows(connection: Connection, problems: Problems) -> None:
 
 def _rights(row: Any) -> dict[str, str]:
     """What a decision says of a key that is made, in its words."""
-    budget = row["budget"]
     return {
         "name": row["name"],
         "role": row["role"],
-        "budget": "none" if budget is None else format_nano(budget, row["currency"]),
+        "budget": _money(row["budget"], row["currency"]),
         "expires_at": row["expires_at"] or "never",
         "data_class": row["data_class"],
         "project": row["project"] or "none",
     }
+
+
+def _money(budget: Any, currency: Any) -> str:
+    """SQLite lets anything stand in a column: what is no amount is told as it is."""
+    if budget is None:
+        return "none"
+    return format_nano(budget, currency) if isinstance(budget, int) else str(budget)
