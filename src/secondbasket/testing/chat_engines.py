@@ -73,11 +73,12 @@ async def events(
 
         async def read() -> AsyncIterator[dict[str, Any]]:
             async for line in response.content:
+                if not line.startswith(b"data: "):
+                    continue  # an empty line, or a comment that keeps the connection
                 data = line.removeprefix(b"data: ").strip()
                 if data == b"[DONE]":
                     return
-                if data:
-                    yield msgspec.json.decode(data)
+                yield msgspec.json.decode(data)
             raise AssertionError("the stream ended without [DONE]")
 
         yield read()
