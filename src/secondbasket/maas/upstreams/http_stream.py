@@ -32,6 +32,7 @@ _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _ERROR_BODY_SECONDS = 1.0
 # aiohttp writes small bytes with the head in one go, and warns of larger ones.
 _LARGEST_PLAIN_BODY = 512 * 1024
+_SHORTEST_SECRET = 8
 _REACH_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -83,9 +84,11 @@ class HttpStream:
         self._session = session
         self._base_url = base_url.rstrip("/")
         self._headers = {"Content-Type": "application/json", **headers}
-        # As it is, and as JSON may spell it.
+        # As it is, and as JSON may spell it. What is shorter is no key, and a word of any answer.
         self._secrets = (
-            {each.encode() for each in (secret, secret.replace("/", "\\/"))} if secret else ()
+            {each.encode() for each in (secret, secret.replace("/", "\\/"))}
+            if secret and len(secret) >= _SHORTEST_SECRET
+            else ()
         )
         self._decode_error = decode_error
         self._attempts = stale_attempts
