@@ -125,7 +125,7 @@ def test_a_real_model_judges_another_house_by_the_rubric(two_houses: Path) -> No
     measured = told(two_houses, "parity", *order, "--judge", CHAT_MODEL)
     [far] = measured["upstreams"]
     # Whatever so small a model thinks of it: it is a grade, and it was paid for.
-    assert far["state"] == "measured", far
+    assert far["state"] == "measured", far["cases"]
     assert measured["judge"] == CHAT_MODEL
     calls = told(two_houses, "usage", "--by", "key", "--by", "upstream")
     assert {row["upstream"] for row in calls} == {"far", f"local/{CHAT_MODEL}"}
