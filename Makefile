@@ -24,7 +24,7 @@ run: $(VENV)/.run ## install, get the two default models, and serve in the foreg
 	@exec $(BIN)/python -m tools.first_run
 
 test: $(VENV)/.dev ## the whole test suite, with the time each area took
-	@tools/system_packages chromium iproute2 postgresql strace util-linux
+	@tools/system_packages bubblewrap chromium iproute2 postgresql strace util-linux
 	@$(BIN)/python -m pytest $(TESTS)
 
 check: $(VENV)/.dev ## format, lint, types, imports, docs, locks, SBOM: changes nothing
@@ -59,7 +59,8 @@ lock: $(VENV)/.dev ## resolve the dependency locks again (LOCK_FLAGS=--upgrade f
 	$(LOCK) --group pyproject.toml:build -o requirements/build.txt
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --extra postgres -c requirements/run.txt -o requirements/postgres.txt
-	$(LOCK) pyproject.toml --extra postgres --group dev --group build \
+	$(LOCK) pyproject.toml --extra duckdb -c requirements/run.txt -o requirements/duckdb.txt
+	$(LOCK) pyproject.toml --extra postgres --extra duckdb --group dev --group build \
 		-c requirements/run.txt -c requirements/build.txt -o requirements/dev.txt
 	$(LOCK) requirements/litellm.in -o requirements/litellm.txt
 	@$(MAKE) sbom

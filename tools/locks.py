@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -115,9 +116,10 @@ def check_all() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     overrides = [Requirement(line) for line in project["tool"]["uv"]["override-dependencies"]]
     run = [Requirement(line) for line in project["project"]["dependencies"]]
-    postgres = [
-        Requirement(line) for line in project["project"]["optional-dependencies"]["postgres"]
-    ]
+    extras = {
+        name: [Requirement(line) for line in lines]
+        for name, lines in project["project"]["optional-dependencies"].items()
+    }
     groups = {
         name: [Requirement(line) for line in lines]
         for name, lines in project["dependency-groups"].items()
@@ -126,8 +128,15 @@ def check_all() -> list[str]:
     return [
         *check_lock(locks / "build.txt", groups["build"]),
         *check_lock(locks / "run.txt", run),
-        *check_lock(locks / "postgres.txt", run + postgres),
-        *check_lock(locks / "dev.txt", run + postgres + groups["dev"] + groups["build"]),
+        *(
+            problem
+            for name, needed in extras.items()
+            for problem in check_lock(locks / f"{name}.txt", run + needed)
+        ),
+        *check_lock(
+            locks / "dev.txt",
+            [*run, *chain(*extras.values()), *groups["dev"], *groups["build"]],
+        ),
         *check_lock(
             locks / "litellm.txt",
             [Requirement(line) for line in (locks / "litellm.in").read_text().split("\n") if line],

@@ -35,6 +35,11 @@
     │   ├── DigestMismatch           422
     │   ├── SourceUnavailable        503  offline, or the source said no; retryable
     │   └── NotEnoughDisk            507
+    ├── ToolError                    502  a worker's tool did not do its part
+    │   ├── ToolFailed               502  it did nothing, and says why; the worker reads it
+    │   ├── ToolRefused              403  a rule or a person says no; the worker reads it
+    │   └── OutcomeUnknown           502  it may have happened: never blindly again
+    ├── DocumentError                422  encrypted, broken, too large, or of no known kind
     ├── BadSignature                 422  a signed document was changed, or its key is not known
     ├── EgressRefused                403  the outbound door did not open
     ├── SettingsError                500  a bad setting, named, with the nearest key
@@ -265,6 +270,29 @@ class SourceUnavailable(ModelError):
 class NotEnoughDisk(ModelError):
     code = "not_enough_disk"
     status = 507
+
+
+class ToolError(BasketError):
+    code = "tool_error"
+    status = 502
+
+
+class ToolFailed(ToolError):
+    code = "tool_failed"
+
+
+class ToolRefused(ToolError):
+    code = "tool_refused"
+    status = 403
+
+
+class OutcomeUnknown(ToolError):
+    code = "outcome_unknown"
+
+
+class DocumentError(BasketError):
+    code = "document_error"
+    status = 422
 
 
 class BadSignature(BasketError):

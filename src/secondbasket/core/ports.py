@@ -24,6 +24,7 @@ from secondbasket.core.data_class import DataClass
 from secondbasket.core.model import ModelFormat, ModelRecord, ModelTask
 from secondbasket.core.money import Price
 from secondbasket.core.reading import Reading
+from secondbasket.core.tool import NeverHappened, ToolCall, ToolFacts, ToolOutcome
 from secondbasket.errors import BasketError
 
 
@@ -236,4 +237,24 @@ class Detector(Protocol):
         it takes may grow with the text's length and with nothing else. It keeps
         nothing of the text and tells nobody of it.
         """
+        ...
+
+
+class Tool(Protocol):
+    """Something a worker can do. Entry-point group ``secondbasket.tools``, whose factories take
+    a ``ToolGround`` (``apps/tools/ground.py``) and return the tools of their family.
+
+    Arguments are checked against the schema before, the time and the size of
+    the outcome are bounded around it, and what it may do is decided above it.
+    """
+
+    @property
+    def facts(self) -> ToolFacts: ...
+
+    async def call(self, call: ToolCall) -> ToolOutcome:
+        """Do it. Raises ToolFailed where it did not happen, OutcomeUnknown where it may have."""
+        ...
+
+    async def reconcile(self, call: ToolCall) -> ToolOutcome | NeverHappened | None:
+        """After a crash in the middle: what came of `call`. None where the tool cannot know."""
         ...

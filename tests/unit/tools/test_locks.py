@@ -32,7 +32,7 @@ def test_this_repository_and_environment_hold_to_the_locks() -> None:
 
 def test_every_lock_pins_an_exact_version_with_hashes() -> None:
     paths = sorted((locks.ROOT / "requirements").glob("*.txt"))
-    assert {path.stem for path in paths} == {"build", "run", "postgres", "dev", "litellm"}
+    assert {path.stem for path in paths} == {"build", "run", "postgres", "dev", "duckdb", "litellm"}
     for path in paths:
         pins = locks.read_lock(path)
         assert pins

@@ -1,0 +1,1 @@
+"""What workers can do: one file for each family of tools."""
