@@ -19,8 +19,10 @@ class ToolFacts(msgspec.Struct, frozen=True, kw_only=True):
     `name` is how models call it ('files.write'); `parameters` the JSON Schema
     of its arguments, an object. `data_class` is what its results are at least.
     `from_outside`: others may have written what it returns, so that it can hold
-    instructions; whoever read it is tainted. `takes_key`: a call that is made
-    twice under one key acts once. `limit_seconds` is how long a call may take.
+    instructions; whoever read it is tainted. `egress`: its arguments leave the
+    house. `confined`: what it changes stays in the task's own folder until a
+    person takes it over. `takes_key`: a call that is made twice under one key
+    acts once. `limit_seconds` is how long a call may take.
     """
 
     name: str
@@ -29,6 +31,8 @@ class ToolFacts(msgspec.Struct, frozen=True, kw_only=True):
     effect: ToolEffect
     data_class: DataClass = DataClass.PUBLIC
     from_outside: bool = False
+    egress: bool = False
+    confined: bool = False
     takes_key: bool = False
     limit_seconds: float = 60.0
 

@@ -145,6 +145,98 @@ parity_runs = Table(
     Index("parity_runs_by_basket", "basket", "at"),
 )
 
+# What workers were asked to do. `document` is the worker as it was then, JSON; whoever works on a
+# task holds its lease, and writes nothing of it without.
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("deadline", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("parent", Text, nullable=False),
+    Column("data_class", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text, nullable=False),
+    Column("run", BigInteger, nullable=False),
+    Column("steps", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("deliverables", Text, nullable=False),
+    Column("baseline_minutes", Double),
+    Column("accepted", Boolean),
+    Column("paused", Boolean, nullable=False),
+    # When a parked one is tried again; empty where somebody must resume it.
+    Column("wake_at", Text, nullable=False),
+    Column("lease_by", Text, nullable=False),
+    Column("lease_until", Text, nullable=False),
+    Index("tasks_by_state", "state", "priority", "created_at"),
+    Index("tasks_by_time", "created_at"),
+)
+
+# What a task did, in order and without gaps; `entry` is JSON.
+task_entries = Table(
+    "task_entries",
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("run", BigInteger, nullable=False),
+    Column("duration_ms", Double, nullable=False),
+    Column("entry", Text, nullable=False),
+)
+
+# Every tool call, before it is made and once it has ended.
+effects = Table(
+    "effects",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("arguments_sha256", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("intended_at", Text, nullable=False),
+    Column("ended_at", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Index("effects_by_task", "task", "position"),
+    Index("effects_by_state", "state"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("arguments_sha256", Text, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("asked_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("answered_at", Text, nullable=False),
+    Column("answered_by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Index("approvals_by_task", "task"),
+    Index("approvals_by_state", "state", "asked_at"),
+    Index("approvals_by_worker", "worker", "tool", "answered_at"),
+)
+
 # How far each journal segment that still lies on a disk has been folded, in bytes.
 journal_positions = Table(
     "journal_positions",
