@@ -24,7 +24,7 @@ _LONG_QUESTION = "Tell a long story about a lighthouse keeper, with many details
 _PIECES_BEFORE_THE_KILL = 5
 _LOOKS = 2400
 _BETWEEN_LOOKS_SECONDS = 0.05
-_QUIET_LOOKS = 200
+_QUIET_LOOKS = 400
 _DRILL_SECONDS = 10.0
 _DRILL_RATE = 1.0
 
@@ -43,6 +43,7 @@ async def see_crash(walk: Walk) -> list[str]:
     The engine comes back either way.
     """
     chat = await walk.chat()
+    await _rested(walk.server, chat.model)
     pieces, victim = 0, Victim()
     broke = None
     try:
@@ -157,6 +158,17 @@ async def _with_a_second(server: Connection) -> BasketStatus:
     raise StopFailed(
         f"There is no second basket behind '{name}'.", hint="`basket lint` says what it lacks."
     )
+
+
+async def _rested(server: Connection, model: str) -> None:
+    """Until everyone behind `model` is ready, or for a while: who was just down is not asked yet,
+    and nobody could go on with the answer."""
+    for _ in range(_QUIET_LOOKS):
+        status = await server.status()
+        basket = next(each for each in status.baskets if each.name == model)
+        if all(each.state == "ready" for each in basket.upstreams):
+            return
+        await anyio.sleep(_BETWEEN_LOOKS_SECONDS)
 
 
 async def _answering(server: Connection, model: str) -> Victim:

@@ -17,9 +17,9 @@ from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.errors import InvalidRequest
+from secondbasket.maas.asking import Asked, ask
 from secondbasket.maas.baskets import Basket
 from secondbasket.maas.gateway import Gateway
-from secondbasket.maas.parity.asking import Asked, ask
 from secondbasket.maas.parity.checks import Judged
 from secondbasket.maas.parity.evals import Case
 from secondbasket.maas.parity.examiner import CannotTell

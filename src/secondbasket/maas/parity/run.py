@@ -23,9 +23,9 @@ from secondbasket.errors import (
     UpstreamLimited,
     UpstreamRejected,
 )
+from secondbasket.maas.asking import Asked, ask
 from secondbasket.maas.baskets import Basket, Baskets
 from secondbasket.maas.gateway import Finder, Gateway
-from secondbasket.maas.parity.asking import Asked, ask
 from secondbasket.maas.parity.checks import Kind, kind_of
 from secondbasket.maas.parity.evals import Case
 from secondbasket.maas.parity.marks import Marker

@@ -1,0 +1,1 @@
+"""Tasks: handed over, worked on, accounted for."""

@@ -1,0 +1,281 @@
+"""Tasks and their logs in the database: who holds a task may write to it, and nobody else."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+
+from secondbasket.core.clock import now, timestamp
+from secondbasket.core.data_class import DataClass
+from secondbasket.core.task import ENDED, Called, Entry, LoggedEntry, Task, TaskState, Turned
+from secondbasket.core.worker import Worker
+from secondbasket.errors import Conflict, NotFound
+from secondbasket.stores.database import Database
+from secondbasket.stores.schema import task_entries, tasks
+
+_encode = msgspec.json.Encoder().encode
+_worker = msgspec.json.Decoder(Worker)
+_names = msgspec.json.Decoder(tuple[str, ...])
+_entry: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
+_JSON_COLUMNS = ("after", "deliverables")
+_MOST_CANDIDATES = 200
+
+
+class LeaseLost(Conflict):
+    """Another process works on this task now: whoever reads this leaves it alone."""
+
+    code = "lease_lost"
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A task with what only its holder needs."""
+
+    task: Task
+    worker: Worker
+    paused: bool
+
+
+class TaskRecords:
+    """Every method raises StoreError. `holder` is the process that holds a task's lease."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, task: Task, worker: Worker) -> None:
+        row = _row(task) | {
+            "document": _encode(worker).decode(),
+            "paused": False,
+            "wake_at": "",
+            "lease_by": "",
+            "lease_until": "",
+        }
+        await self._database.write(lambda c: c.execute(insert(tasks), row))
+
+    async def find(self, task: str) -> Held:
+        """Raises NotFound."""
+        query = select(tasks).where(tasks.c.id == task)
+        row = await self._database.read(lambda c: c.execute(query).mappings().one_or_none())
+        if row is None:
+            raise NotFound(f"There is no task '{task[:64]}'.", hint="`basket task list` shows all.")
+        return _held(row)
+
+    async def latest(
+        self,
+        *,
+        owner: str | None = None,
+        worker: str = "",
+        states: Sequence[TaskState] = (),
+        limit: int = 100,
+    ) -> list[Task]:
+        """The latest tasks, newest first; those of one `owner` where one is given."""
+        query = select(tasks).order_by(tasks.c.created_at.desc(), tasks.c.id.desc()).limit(limit)
+        if owner is not None:
+            query = query.where(tasks.c.owner == owner)
+        if worker:
+            query = query.where(tasks.c.worker == worker)
+        if states:
+            query = query.where(tasks.c.state.in_(states))
+        rows = await self._database.read(lambda c: c.execute(query).mappings().all())
+        return [_held(row).task for row in rows]
+
+    async def waiting_for_hands(self) -> bool:
+        """Is there any task that is not at its end?"""
+        query = select(tasks.c.id).where(tasks.c.state.not_in(ENDED)).limit(1)
+        return await self._database.read(lambda c: c.scalar(query)) is not None
+
+    async def claim(self, holder: str, *, seconds: float, limit: int) -> list[Held]:
+        """Take up to `limit` tasks that can go on: the most urgent first, the oldest among equals.
+
+        Whose lease has run out belongs to a process that died, and is taken over.
+        """
+
+        def work(connection: Connection) -> list[Held]:
+            moment = now()
+            ready = or_(
+                tasks.c.state.in_(("queued", "planning", "working")),
+                and_(tasks.c.state == "parked", tasks.c.wake_at != "", tasks.c.wake_at <= moment),
+            )
+            query = (
+                select(tasks)
+                .where(ready, tasks.c.paused.is_(False))
+                .where(or_(tasks.c.lease_by == "", tasks.c.lease_until < moment))
+                .order_by(tasks.c.priority.desc(), tasks.c.created_at, tasks.c.id)
+                .limit(_MOST_CANDIDATES)
+                .with_for_update(skip_locked=True)
+            )
+            taken: list[Held] = []
+            for row in connection.execute(query).mappings().all():
+                if len(taken) == limit:
+                    break
+                if not _may_begin(connection, _names.decode(row["after"])):
+                    continue
+                changed: dict[str, Any] = {
+                    "lease_by": holder,
+                    "lease_until": _later(seconds),
+                    # One that was under way is the same run still, whoever goes on with it.
+                    "run": row["run"] + (not row["lease_by"]),
+                    "state": "working" if row["steps"] else "planning",
+                    "reason": "",
+                    "wake_at": "",
+                    "updated_at": moment,
+                    "started_at": row["started_at"] or moment,
+                }
+                connection.execute(update(tasks).where(tasks.c.id == row["id"]).values(changed))
+                taken.append(_held({**row, **changed}))
+            return taken
+
+        return await self._database.write(work)
+
+    async def renew(self, holder: str, *, seconds: float) -> None:
+        """Go on holding everything that `holder` holds."""
+        statement = (
+            update(tasks).where(tasks.c.lease_by == holder).values(lease_until=_later(seconds))
+        )
+        await self._database.write(lambda c: c.execute(statement))
+
+    async def log(self, task: str, *, upto: int | None = None) -> list[LoggedEntry]:
+        """What a task did, in order; the first `upto` of it where that is given."""
+        query = (
+            select(task_entries)
+            .where(task_entries.c.task == task)
+            .order_by(task_entries.c.position)
+            .limit(upto)
+        )
+        rows = await self._database.read(lambda c: c.execute(query).mappings().all())
+        return [_logged(row) for row in rows]
+
+    async def append(self, task: str, holder: str, logged: LoggedEntry) -> None:
+        """Add to the log of a task that `holder` holds. Raises LeaseLost."""
+        entry = logged.entry
+        row = {
+            "task": task,
+            "position": logged.position,
+            "at": logged.at,
+            "run": logged.run,
+            "duration_ms": logged.duration_ms,
+            "entry": _encode(entry).decode(),
+        }
+
+        def work(connection: Connection) -> None:
+            held = require_lease(connection, task, holder)
+            changed: dict[str, Any] = {
+                "steps": logged.position + 1,
+                "state": "working",
+                "updated_at": logged.at,
+            }
+            if isinstance(entry, Turned):
+                changed["input_tokens"] = held["input_tokens"] + entry.input_tokens
+                changed["output_tokens"] = held["output_tokens"] + entry.output_tokens
+                changed["cost"] = held["cost"] + entry.cost
+            if isinstance(entry, Called):
+                before = _names.decode(held["deliverables"])
+                files = tuple(dict.fromkeys((*before, *entry.files)))
+                changed["deliverables"] = _encode(files).decode()
+                changed["data_class"] = _higher(held["data_class"], entry.data_class)
+            connection.execute(insert(task_entries), row)
+            connection.execute(update(tasks).where(tasks.c.id == task).values(changed))
+
+        await self._database.write(work)
+
+    async def settle(
+        self, task: str, holder: str, state: TaskState, *, reason: str = "", wake_at: str = ""
+    ) -> None:
+        """Put a task down as `state`, and let go of it. Raises LeaseLost."""
+        moment = now()
+        changed = {
+            "state": state,
+            "reason": reason,
+            "wake_at": wake_at,
+            "updated_at": moment,
+            "ended_at": moment if state in ENDED else "",
+            "lease_by": "",
+            "lease_until": "",
+        }
+
+        def work(connection: Connection) -> None:
+            require_lease(connection, task, holder)
+            connection.execute(update(tasks).where(tasks.c.id == task).values(changed))
+
+        await self._database.write(work)
+
+    async def release(self, task: str, holder: str) -> None:
+        """Let go of a task as it stands: whoever is next goes on with it at once."""
+        statement = (
+            update(tasks)
+            .where(tasks.c.id == task, tasks.c.lease_by == holder)
+            .values(lease_by="", lease_until="")
+        )
+        await self._database.write(lambda c: c.execute(statement))
+
+    async def change(self, task: str, how: Callable[[Task], Mapping[str, Any]]) -> Task:
+        """What a person changes of a task: `how` tells the columns, or raises. Raises NotFound."""
+
+        def work(connection: Connection) -> Task:
+            query = select(tasks).where(tasks.c.id == task).with_for_update()
+            row = connection.execute(query).mappings().one_or_none()
+            if row is None:
+                raise NotFound(
+                    f"There is no task '{task[:64]}'.", hint="`basket task list` shows all."
+                )
+            changed = {"updated_at": now(), **how(_held(row).task)}
+            connection.execute(update(tasks).where(tasks.c.id == task).values(changed))
+            return _held({**row, **changed}).task
+
+        return await self._database.write(work)
+
+    async def pause_all(self, paused: bool) -> int:
+        """The one switch: every task that is not at its end. Returns how many it changed."""
+        statement = (
+            update(tasks)
+            .where(tasks.c.state.not_in(ENDED), tasks.c.paused.is_(not paused))
+            .values(paused=paused, updated_at=now())
+        )
+        return await self._database.write(lambda c: c.execute(statement).rowcount)
+
+
+def require_lease(connection: Connection, task: str, holder: str) -> RowMapping:
+    """The task's row, which `holder` holds until the transaction ends. Raises LeaseLost."""
+    query = select(tasks).where(tasks.c.id == task).with_for_update()
+    row = connection.execute(query).mappings().one()
+    if row["lease_by"] != holder:
+        raise LeaseLost(f"The task '{task}' is worked on elsewhere.")
+    return row
+
+
+def _may_begin(connection: Connection, after: Sequence[str]) -> bool:
+    if not after:
+        return True
+    query = select(tasks.c.id).where(tasks.c.id.in_(after), tasks.c.state != "done").limit(1)
+    return connection.scalar(query) is None
+
+
+def _later(seconds: float) -> str:
+    return timestamp(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def _higher(one: str, other: str) -> str:
+    return max(DataClass.parse(one), DataClass.parse(other)).label
+
+
+def _row(task: Task) -> dict[str, Any]:
+    row = msgspec.structs.asdict(task)
+    return row | {name: _encode(tuple(row[name])).decode() for name in _JSON_COLUMNS}
+
+
+def _held(row: Mapping[str, Any] | RowMapping) -> Held:
+    fields = {name: row[name] for name in Task.__struct_fields__}
+    for name in _JSON_COLUMNS:
+        fields[name] = _names.decode(fields[name])
+    return Held(task=Task(**fields), worker=_worker.decode(row["document"]), paused=row["paused"])
+
+
+def _logged(row: RowMapping) -> LoggedEntry:
+    return LoggedEntry(
+        position=row["position"],
+        at=row["at"],
+        run=row["run"],
+        duration_ms=row["duration_ms"],
+        entry=_entry.decode(row["entry"]),
+    )

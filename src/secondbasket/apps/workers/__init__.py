@@ -1,0 +1,1 @@
+"""Workers: the files that say who work can be handed to."""
