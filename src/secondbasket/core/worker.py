@@ -71,7 +71,7 @@ class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     least class of everything it does. `reviewer` is the role that approves:
     'owner' (whoever added the task) or 'admin'. `basket` is the public model
     name, empty for the default chat model. `autonomy` is by tool, and for the
-    others ``default``. `plan` is a fixed one; without, the model plans.
+    others ``default``, which is to ask. `plan` is a fixed one; without, the model plans.
     `needs` says plainly which model it takes where a small one will not do.
     """
 
@@ -82,7 +82,7 @@ class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     knowledge: Sequence[str] = ()
     data_class: str = "internal"
     limits: TaskLimits = TaskLimits()
-    autonomy: Mapping[str, Autonomy] = {"default": "ask"}
+    autonomy: Mapping[str, Autonomy] = {}
     reviewer: Literal["owner", "admin"] = "owner"
     basket: str = ""
     schedules: Sequence[Schedule] = ()

@@ -1,0 +1,183 @@
+"""Tasks on both databases, worked on by a real shift: plans, effects, approvals, pauses."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from secondbasket.apps.tasks.halts import Halt
+from secondbasket.core.task import Order
+from secondbasket.errors import Conflict, InvalidRequest, NotFound
+from secondbasket.stores.database import Database
+from tests.integration.apps.tasks.crews import ADMIN, STRANGER, USER, Trace, office
+
+FIXED = """---
+name: poster
+role: poster of letters
+tools: [post.letter]
+autonomy: {default: AUTONOMY}
+plan:
+  - id: letters
+    each: "['one', 'two']"
+    tool: post.letter
+    arguments: {text: "{{ task.text }} {{ item }}"}
+    checks: [{is: said}]
+---
+"""
+PLANNING = """---
+name: thinker
+role: thinker
+tools: [post.letter]
+autonomy: {default: act}
+---
+Post letters.
+"""
+
+
+@pytest.fixture
+async def trace(tmp_path: Path) -> AsyncIterator[Trace]:
+    yield Trace("post.letter", tmp_path / "posted")
+
+
+def posted(home: Path) -> list[str]:
+    file = home / "posted"
+    return [line.partition(" ")[2] for line in file.read_text().splitlines()] if file.exists() else []
+
+
+async def test_a_fixed_plan_is_worked_to_its_end_without_a_model(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "act")}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        assert (task.state, task.owner) == ("queued", USER.id)
+        done = await place.board.wait(USER, task.id, 20)
+        assert done.state == "done", done
+        shown = await place.board.show(USER, task.id)
+        assert [type(each.entry).__name__ for each in shown.steps] == ["Planned", "Called", "Called"]
+        assert [each.state for each in shown.effects] == ["done", "done"]
+        assert len({each.key for each in shown.effects}) == 2
+        assert posted(tmp_path) == ["hello one", "hello two"]
+        assert not place.mind.asked
+        with pytest.raises(NotFound):
+            await place.board.show(STRANGER, task.id)
+        assert await place.board.list(STRANGER) == []
+        assert [each.id for each in await place.board.list(ADMIN)] == [task.id]
+
+
+async def test_a_call_waits_for_exactly_one_yes(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "ask")}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        waiting = await place.board.wait(USER, task.id, 20)
+        assert waiting.state == "waiting"
+        [asked] = await place.board.approvals(USER)
+        assert asked.id in waiting.reason
+        assert await place.board.approvals(STRANGER) == []
+        with pytest.raises(NotFound):
+            await place.board.answer(STRANGER, asked.id, yes=True)
+        await place.board.answer(USER, asked.id, yes=True)
+        with pytest.raises(Conflict):
+            await place.board.answer(USER, asked.id, yes=True)
+        second = await next_approval(place, asked.id)
+        await place.board.answer(USER, second.id, yes=False, note="Not this one.")
+        done = await place.board.wait(USER, task.id, 20)
+        assert posted(tmp_path) == ["hello one"]
+        assert done.state == "done"
+        shown = await place.board.show(USER, task.id)
+        assert {each.state for each in shown.approvals} == {"consumed", "rejected"}
+        assert "Not this one." in shown.steps[-1].entry.error
+
+
+async def next_approval(place, before):
+    with anyio.fail_after(20):
+        while True:
+            found = [a for a in await place.board.approvals(USER) if a.id != before]
+            if found:
+                return found[0]
+            await anyio.sleep(0.05)
+
+
+async def test_a_model_plans_acts_and_finishes(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    texts = [
+        "no plan",
+        '```json\n{"steps": [{"goal": "Post it."}]}\n```',
+        '{"tool": "post.letter", "arguments": {"text": "hi"}}',
+        '{"tool": "post.letter", "arguments": {"text": "hi"}}',
+        '{"finish": "It is posted."}',
+    ]
+    async with office(
+        database, tmp_path, [trace], workers={"thinker": PLANNING}, texts=texts
+    ) as place:
+        task = await place.board.add(USER, Order(text="Say hi.", worker="thinker"))
+        done = await place.board.wait(USER, task.id, 20)
+        assert done.state == "done", done
+        assert posted(tmp_path) == ["hi"]  # what it asked for twice was done once
+        assert (done.input_tokens, done.output_tokens, done.cost) == (50, 25, 35)
+
+
+async def test_a_model_that_goes_in_circles_is_stopped(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    call = '{"tool": "post.letter", "arguments": {"text": "hi"}}'
+    plan = '{"steps": [{"goal": "Post it."}]}'
+    async with office(
+        database,
+        tmp_path,
+        [trace],
+        workers={"thinker": PLANNING},
+        texts=[plan, call, call, call, plan, call, call, call],
+    ) as place:
+        task = await place.board.add(USER, Order(text="Say hi.", worker="thinker"))
+        failed = await place.board.wait(USER, task.id, 20)
+        assert failed.state == "failed"
+        assert "again and again" in failed.reason
+        assert posted(tmp_path) == ["hi"]
+
+
+async def test_an_outage_parks_and_a_resume_goes_on(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    texts = [
+        Halt(state="parked", reason="no model answers: none"),
+        '{"steps": [{"goal": "Post it."}]}',
+        '{"finish": "Nothing to post."}',
+    ]
+    async with office(
+        database, tmp_path, [trace], workers={"thinker": PLANNING}, texts=texts
+    ) as place:
+        task = await place.board.add(USER, Order(text="Say hi.", worker="thinker"))
+        with anyio.fail_after(20):
+            while (await place.records.find(task.id)).task.state != "parked":
+                await anyio.sleep(0.05)
+        await place.board.resume(USER, task.id)
+        done = await place.board.wait(USER, task.id, 20)
+        assert (done.state, done.run) == ("done", 2)
+
+
+async def test_bad_orders_are_refused_and_leave_nothing(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "act"), "broken": "no header"}
+    async with office(database, tmp_path, [trace], workers=workers, working=False) as place:
+        good = Order(text="hello", worker="poster")
+        for wrong, error in (
+            (Order(text=" ", worker="poster"), InvalidRequest),
+            (Order(text="x" * 20_001, worker="poster"), InvalidRequest),
+            (Order(text="x", worker="nobody"), NotFound),
+            (Order(text="x", worker="broken"), InvalidRequest),
+            (Order(text="x", worker="poster", deadline="tomorrow"), InvalidRequest),
+            (Order(text="x", worker="poster", deadline="2020-01-01T00:00:00Z"), InvalidRequest),
+            (Order(text="x", worker="poster", data_class="hidden"), InvalidRequest),
+            (Order(text="x", worker="poster", after=("task_none",)), NotFound),
+        ):
+            with pytest.raises(error):
+                await place.board.add(USER, wrong)
+        with pytest.raises(InvalidRequest):
+            await place.board.add(USER, good, {"../escape": tmp_path / "workers" / "poster.md"})
+        assert await place.board.list(ADMIN) == []
