@@ -149,6 +149,19 @@ class House:
         return fold.choices()[0].text, answer.finished
 
 
+class LateUpstream(OpenAIUpstream):
+    """An engine that still loads, as far as anybody can tell."""
+
+    settled = False
+
+    @classmethod
+    async def settle(cls) -> None:
+        cls.settled = True
+
+    def ready(self) -> bool:
+        return self.settled
+
+
 def by_name(run: ParityRun) -> dict[str, UpstreamParity]:
     return {each.upstream: each for each in run.upstreams}
 
@@ -160,9 +173,13 @@ async def house(
     floor: float | None = None,
     plan: ParityPlan | None = None,
     forbidden: Callable[[DataClass, UpstreamFacts], str | None] = lambda *_: None,
+    late: str = "",
     **scripts: Script,
 ) -> AsyncIterator[House]:
-    """The basket 'b' over an upstream for each of `scripts`, but for 'judge', which has its own."""
+    """The basket 'b' over an upstream for each of `scripts`, but for 'judge', which has its own.
+
+    The upstream `late` is ready once somebody has waited for it.
+    """
     database = Database(f"sqlite:///{tmp_path}/ledger.db")
     await database.migrate()
     ledger = Ledger(Journal(tmp_path / "journal"), database)
@@ -200,8 +217,9 @@ async def house(
                 context_tokens=1000,
                 price=Price(1_000_000, 2_000_000, "USD"),
             )
+            kind = LateUpstream if name == late else OpenAIUpstream
             members.append(
-                OpenAIUpstream(
+                kind(
                     facts,
                     session,
                     base_url=servers[name].base_url,
@@ -228,7 +246,8 @@ async def house(
             over=over,
             gateway=gateway,
             record=decisions.append,
-            settled=anyio.sleep_forever,  # outside upstreams are always ready
+            # Others are always ready: nobody waits for them.
+            settled=LateUpstream.settle if late else anyio.sleep_forever,
             currency="USD",
         )
         await desk.load()
@@ -414,6 +433,13 @@ async def test_a_judge_that_says_no_grade_is_asked_once_more_and_paid_twice(
         first, second = (each.json()["messages"][-1] for each in home.upstreams["judge"].exchanges)
         assert first != second  # marks of its own
         assert one.cost == sum(receipt.cost for receipt in home.receipts) == 3 * 14
+
+
+async def test_a_judge_that_still_loads_is_waited_for(tmp_path: Path) -> None:
+    plain = says(always("Text."))
+    async with house(tmp_path, late="judge", one=plain, judge=grades(6)) as home:
+        one = by_name(await home.run(evals=JUDGED, judge="grader"))["one"]
+        assert (one.state, one.score) == ("measured", 1.0)
 
 
 async def test_an_answer_cannot_speak_to_its_judge_from_outside_the_marks(tmp_path: Path) -> None:

@@ -129,7 +129,9 @@ class ParityDesk:
         grade = None if judge is None else Judge(self._gateway, judge, self._key, floor)
         if order.evals is None:
             self._standing.expect_of(basket.name, evals.digest)
-        if not all(each.ready() for each in upstreams):
+        judged_by = None if judge is None else self._baskets.find(judge, "chat")
+        ready = all(each.ready() for each in upstreams)
+        if not ready or (judged_by is not None and not judged_by.ready()):
             await self._settled()
         runner = Runner(over=self._over, marker=Marker(examiner, grade), key=self._key, floor=floor)
         at = now()

@@ -1,16 +1,15 @@
 """Tasks on both databases, worked on by a real shift: plans, effects, approvals, pauses."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
 import pytest
 
 from secondbasket.apps.tasks.halts import Halt
-from secondbasket.core.task import Order
+from secondbasket.core.task import Approval, Called, Order
 from secondbasket.errors import Conflict, InvalidRequest, NotFound
 from secondbasket.stores.database import Database
-from tests.integration.apps.tasks.crews import ADMIN, STRANGER, USER, Trace, office
+from tests.integration.apps.tasks.crews import ADMIN, STRANGER, USER, Office, Trace, office
 
 FIXED = """---
 name: poster
@@ -36,13 +35,15 @@ Post letters.
 
 
 @pytest.fixture
-async def trace(tmp_path: Path) -> AsyncIterator[Trace]:
-    yield Trace("post.letter", tmp_path / "posted")
+async def trace(tmp_path: Path) -> Trace:
+    return Trace("post.letter", tmp_path / "posted")
 
 
 def posted(home: Path) -> list[str]:
     file = home / "posted"
-    return [line.partition(" ")[2] for line in file.read_text().splitlines()] if file.exists() else []
+    return (
+        [line.partition(" ")[2] for line in file.read_text().splitlines()] if file.exists() else []
+    )
 
 
 async def test_a_fixed_plan_is_worked_to_its_end_without_a_model(
@@ -55,7 +56,11 @@ async def test_a_fixed_plan_is_worked_to_its_end_without_a_model(
         done = await place.board.wait(USER, task.id, 20)
         assert done.state == "done", done
         shown = await place.board.show(USER, task.id)
-        assert [type(each.entry).__name__ for each in shown.steps] == ["Planned", "Called", "Called"]
+        assert [type(each.entry).__name__ for each in shown.steps] == [
+            "Planned",
+            "Called",
+            "Called",
+        ]
         assert [each.state for each in shown.effects] == ["done", "done"]
         assert len({each.key for each in shown.effects}) == 2
         assert posted(tmp_path) == ["hello one", "hello two"]
@@ -89,10 +94,12 @@ async def test_a_call_waits_for_exactly_one_yes(
         assert done.state == "done"
         shown = await place.board.show(USER, task.id)
         assert {each.state for each in shown.approvals} == {"consumed", "rejected"}
-        assert "Not this one." in shown.steps[-1].entry.error
+        last = shown.steps[-1].entry
+        assert isinstance(last, Called)
+        assert "Not this one." in last.error
 
 
-async def next_approval(place, before):
+async def next_approval(place: Office, before: str) -> Approval:
     with anyio.fail_after(20):
         while True:
             found = [a for a in await place.board.approvals(USER) if a.id != before]
@@ -143,7 +150,7 @@ async def test_a_model_that_goes_in_circles_is_stopped(
 async def test_an_outage_parks_and_a_resume_goes_on(
     database: Database, tmp_path: Path, trace: Trace
 ) -> None:
-    texts = [
+    texts: list[str | Halt] = [
         Halt(state="parked", reason="no model answers: none"),
         '{"steps": [{"goal": "Post it."}]}',
         '{"finish": "Nothing to post."}',
@@ -153,7 +160,7 @@ async def test_an_outage_parks_and_a_resume_goes_on(
     ) as place:
         task = await place.board.add(USER, Order(text="Say hi.", worker="thinker"))
         with anyio.fail_after(20):
-            while (await place.records.find(task.id)).task.state != "parked":
+            while (await place.records.find(task.id)).task.state != "parked":  # noqa: ASYNC110
                 await anyio.sleep(0.05)
         await place.board.resume(USER, task.id)
         done = await place.board.wait(USER, task.id, 20)

@@ -50,7 +50,11 @@ async def test_a_task_survives_a_kill(
         shown = await place.board.show(ADMIN, task.id)
         assert shown.task.state == "done", shown.task
         lines = (tmp_path / "posted").read_text().splitlines()
-        assert [line.partition(" ")[2] for line in lines] == ["hello one", "hello two", "hello three"]
+        assert [line.partition(" ")[2] for line in lines] == [
+            "hello one",
+            "hello two",
+            "hello three",
+        ]
         assert Counter(each.state for each in shown.effects) == {"done": 3}
         assert len({line.split()[0] for line in lines}) == 3
         assert [each.position for each in shown.steps] == [0, 1, 2, 3]
