@@ -2,9 +2,9 @@
 
 Two mock upstreams as processes of their own behind one name. For the kill the first is ended with
 SIGKILL while 64 calls are under way; for the stall it takes requests and answers nothing. What a
-switch took is read from the receipts: from the moment the failing upstream was asked to the moment
-the next one was. Where the first had taken a call before it was killed, that holds what it worked on
-it; a connection that it refused was asked for after its death, and is timed by itself.
+switch took is read from the receipts: from when the failing upstream was asked, or died where that
+was later, to when the next one was asked. A connection that was asked for after its death was
+refused, and is counted by itself.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import aiohttp
 import msgspec
@@ -26,7 +27,6 @@ REQUESTS = 1000
 IN_FLIGHT = 64
 STALL_SECONDS = 0.5
 _KILL_AFTER = 300
-_REFUSED = "upstream_unavailable"
 
 _CONFIGURATION = """\
 [models]
@@ -70,7 +70,7 @@ first_token_seconds = {first_token_seconds}
 class Outcome(msgspec.Struct, frozen=True):
     """One run: calls that failed, those that switched, and what a switch took in milliseconds.
 
-    `refused` of them met a refused connection; None where there was none.
+    `refused` of them met a refused connection, and None where there was none.
     """
 
     requests: int
@@ -99,7 +99,7 @@ class _Hop(msgspec.Struct):
 
 
 class _Row(msgspec.Struct):
-    outcome: str
+    created_at: datetime
     duration_ms: float
     hops: list[_Hop] = []
 
@@ -130,18 +130,23 @@ def _house(
             yield basket, dying
 
 
-async def _load(basket: Basket, key: str, *, stream: bool, requests: int, kill: object) -> int:
-    """The calls that failed. `kill` is the process to end on the way, or None."""
+async def _load(
+    basket: Basket, key: str, *, stream: bool, requests: int, kill: object
+) -> tuple[int, float]:
+    """The calls that failed, and when `kill`, the process to end on the way, was ended: seconds
+    since the epoch, 0 where it is None."""
     body, headers = chat_body(stream=stream), {"Authorization": f"Bearer {key}"}
     failed = begun = 0
+    killed_at = 0.0
     url = f"{basket.url}/v1/chat/completions"
 
     async def caller(session: aiohttp.ClientSession) -> None:
-        nonlocal failed, begun
+        nonlocal failed, begun, killed_at
         while begun < requests:
             begun += 1
             if begun == _KILL_AFTER and isinstance(kill, subprocess.Popen):
                 kill.send_signal(signal.SIGKILL)
+                killed_at = time.time()
             try:
                 async with session.post(url, data=body, headers=headers) as answer:
                     text = await answer.read()
@@ -152,16 +157,16 @@ async def _load(basket: Basket, key: str, *, stream: bool, requests: int, kill: 
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         await asyncio.gather(*(caller(session) for _ in range(IN_FLIGHT)))
-    return failed
+    return failed, killed_at
 
 
-def _outcome(basket: Basket, failed: int, requests: int) -> Outcome:
+def _outcome(basket: Basket, failed: int, requests: int, killed_at: float) -> Outcome:
     rows = msgspec.json.decode(
         basket.run("usage", "--rows", str(requests), "--json"), type=list[_Row]
     )
     switched = [row for row in rows if len(row.hops) > 1]
-    times = [_took(row) for row in switched] or [0.0]
-    refused = [_took(row) for row in switched if row.hops[0].error == _REFUSED]
+    times = [_took(row, killed_at) for row in switched] or [0.0]
+    refused = [_took(row, killed_at) for row in switched if 0 < killed_at < _asked_at(row)]
     return Outcome(
         requests=requests,
         failed=failed,
@@ -175,8 +180,14 @@ def _outcome(basket: Basket, failed: int, requests: int) -> Outcome:
     )
 
 
-def _took(row: _Row) -> float:
-    return row.hops[1].started_ms - row.hops[0].started_ms
+def _asked_at(row: _Row) -> float:
+    return row.created_at.timestamp() + row.hops[0].started_ms / 1000
+
+
+def _took(row: _Row, killed_at: float) -> float:
+    """In milliseconds; the receipts' clock counts in whole ones."""
+    next_at = row.created_at.timestamp() + row.hops[1].started_ms / 1000
+    return max(0.0, 1000 * (next_at - max(killed_at, _asked_at(row))))
 
 
 def _p95(times: list[float]) -> float:
@@ -186,16 +197,20 @@ def _p95(times: list[float]) -> float:
 def _killed(stream: bool) -> Outcome:
     with _house("failover-kill", first_token_seconds=30) as (basket, dying):
         key = basket.key()
-        failed = asyncio.run(_load(basket, key, stream=stream, requests=REQUESTS, kill=dying))
-        return _outcome(basket, failed, REQUESTS)
+        failed, killed_at = asyncio.run(
+            _load(basket, key, stream=stream, requests=REQUESTS, kill=dying)
+        )
+        return _outcome(basket, failed, REQUESTS, killed_at)
 
 
 def _stalled(stream: bool) -> Outcome:
     requests = IN_FLIGHT * 2
     with _house("failover-stall", first_token_seconds=STALL_SECONDS, stalls=True) as (basket, _):
         key = basket.key()
-        failed = asyncio.run(_load(basket, key, stream=stream, requests=requests, kill=None))
-        return _outcome(basket, failed, requests)
+        failed, killed_at = asyncio.run(
+            _load(basket, key, stream=stream, requests=requests, kill=None)
+        )
+        return _outcome(basket, failed, requests, killed_at)
 
 
 def run(*, rounds: int) -> Result:

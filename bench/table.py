@@ -202,10 +202,8 @@ def _failover(result: failover.Result) -> str:
         "## One of two upstreams dies under load\n"
         f"{failover.IN_FLIGHT} calls in flight; one upstream is killed with SIGKILL midway, or"
         f" takes calls and answers none (its time-out is {failover.STALL_SECONDS * 1000:.0f} ms)."
-        " A switch is the time from asking the failing upstream to asking the next; with a call that"
-        " was under way at the kill, it holds what the first had worked on it. Refused: asked after"
-        " the kill.\n\n"
-        + _rows(head, rows)
+        " A switch is the time from asking the failing upstream, or from its death where that was"
+        " later, to asking the next. Refused: asked after its death.\n\n" + _rows(head, rows)
     )
 
 
@@ -226,7 +224,7 @@ def _failover_figures(result: failover.Result) -> list[tuple[str, str, str]]:
             "≤ 20 ms",
         ),
         (
-            "calls under way when their upstream was killed: until the next is asked, p95",
+            "switch from a killed upstream, 64 calls at once, p95",
             f"{statistics.median(run.switch_ms_p95 for run in killed):.1f} ms",
             "",
         ),
