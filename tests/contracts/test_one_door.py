@@ -40,6 +40,9 @@ ROUND_ABOUT_MODULES = frozenset(("cffi", "ctypes", "importlib", "multiprocessing
 
 # What a module outside egress/ may still use, and why it opens no connection with it.
 EXCEPTIONS = {
+    # prctl: the kernel ends a tool server with us; and that server, which the settings name.
+    "apps/tools/mcp/keeper.py": {"CDLL", "ctypes", "posix_spawnp"},
+    "apps/tools/mcp/stdio.py": {"open_process"},
     # A module of cli/ for each command that it lists.
     "cli/main.py": {"import_module", "importlib"},
     # What the system says of its processors, from a program of the system.

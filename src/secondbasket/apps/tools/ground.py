@@ -1,10 +1,11 @@
 """What tools stand on: what of the house a family of tools may use, and its settings."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+from secondbasket.core.ports import Tool
 from secondbasket.egress import Session
 
 
@@ -14,8 +15,28 @@ class ToolGround:
 
     `settings` are those of ``[tools.NAME]`` for the family, in plain values.
     `programs` is a folder for what a family keeps, and no worker writes.
+    `environment` is what the process was started with: a family reads from it
+    what its settings name, and nothing else.
     """
 
     session: Callable[[str, str | None], Session]
     settings: Mapping[str, Any]
     programs: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """What a factory may return instead of plain tools: a sequence that can ask for its tools.
+
+    It is asked once at start, before any worker runs; the sequence then holds
+    what was found. Closed when the stack closes.
+    """
+
+    async def discover(self) -> Sequence[Tool]:
+        """Ask, and return all tools found. What does not answer is left out, with a warning."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of whatever was opened."""
+        ...
