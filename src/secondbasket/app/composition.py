@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from secondbasket import __version__
+from secondbasket.app.documents import open_documents
 from secondbasket.app.following import (
     further_engines,
     guarded_by,
@@ -277,6 +278,15 @@ async def open_stack(
         measure(settings)()
         reload.add(measure)
 
+        documents = open_documents(
+            settings,
+            database,
+            gateway,
+            baskets=baskets,
+            settled=local_models.settled,
+            record=ledger.record_decision,
+        )
+
         stack = Stack(
             settings=settings,
             home=home,
@@ -314,6 +324,7 @@ async def open_stack(
             ),
             chips=chips,
             reload=reload,
+            documents=documents,
         )
         background = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(background.cancel_scope.cancel)

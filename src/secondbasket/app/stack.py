@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from secondbasket.apps.documents.desk import DocumentDesk
 from secondbasket.chips.inventory import Inventory
 from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.egress.door import Door
@@ -68,6 +69,7 @@ class Stack:
     model_desk: ModelDesk
     chips: Inventory
     reload: Reload
+    documents: DocumentDesk
 
     async def local_key(self) -> str:
         """The key of this machine's owner, kept in the home; made anew when it no longer works."""

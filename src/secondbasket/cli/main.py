@@ -18,6 +18,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "chat": "Chat with a model in the terminal.",
         "tour": "See the whole stack at work on this machine, in two minutes.",
     },
+    "Work": {
+        "documents": "Add, list, search and erase the documents that workers know.",
+    },
     "Models": {
         "model": "List, pull, show, verify, remove and recommend models.",
         "chips": "Show the chips that can run a model, and how fast they read.",

@@ -143,6 +143,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         explainer=stack.explainer,
         projects=lambda: stack.guard.projects,
         reload=stack.reload,
+        documents=stack.documents,
     )
 
 

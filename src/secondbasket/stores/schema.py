@@ -10,10 +10,13 @@ from sqlalchemy import (
     Column,
     Double,
     Index,
+    Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 metadata = MetaData()
 
@@ -271,4 +274,61 @@ sessions = Table(
     Column("created_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False),
     Index("sessions_by_expiry", "expires_at"),
+)
+
+# What is searched together. `revision` counts its changes, for whoever keeps some of it in memory.
+collections = Table(
+    "collections",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("data_class", Text, nullable=False),
+    Column("embedding", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+# Files as they were read. Those of one content, by `sha256`, share its passages.
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("collection", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("added_at", Text, nullable=False),
+    Index("documents_by_source", "collection", "source", unique=True),
+    Index("documents_by_content", "collection", "sha256"),
+)
+
+# `vector` holds float32 at unit length. PostgreSQL's word index is `words`; SQLite's is the
+# virtual table passages_words, by `number`, which is made by the migration that made this one.
+passages = Table(
+    "passages",
+    metadata,
+    Column(
+        "number",
+        BigInteger().with_variant(Integer, "sqlite"),  # there it so becomes the row's own id
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("collection", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("heading", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("vector", LargeBinary),
+    Column("words", Text().with_variant(TSVECTOR, "postgresql")),
+    Index("passages_by_content", "collection", "sha256", "position"),
+    Index("passages_by_words", "words", postgresql_using="gin").ddl_if(dialect="postgresql"),
+)
+
+# One row: the last number that a passage got. None is given twice.
+passage_numbers = Table(
+    "passage_numbers",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
 )

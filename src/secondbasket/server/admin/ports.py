@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from secondbasket.apps.documents.desk import DocumentDesk
 from secondbasket.core.chip import Chip
 from secondbasket.core.head import PushState
 from secondbasket.core.reloaded import Reloaded
@@ -40,3 +41,4 @@ class AdminPorts:
     explainer: Explainer
     projects: Callable[[], Collection[str]]
     reload: Callable[[], Reloaded]
+    documents: DocumentDesk

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from secondbasket.server.admin.account import account_routes
 from secondbasket.server.admin.baskets import basket_routes
+from secondbasket.server.admin.documents import document_routes
 from secondbasket.server.admin.drills import drill_routes
 from secondbasket.server.admin.explain import explain_routes
 from secondbasket.server.admin.keys import key_routes
@@ -24,4 +25,5 @@ def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
         *basket_routes(ports),
         *explain_routes(ports),
         *ledger_routes(ports),
+        *document_routes(ports),
     ]

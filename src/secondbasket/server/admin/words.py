@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from secondbasket.core.data_class import DataClass
+from secondbasket.core.document import FileRead, Ingested
 from secondbasket.core.drill import DrillMoment, DrillRow
 from secondbasket.core.head import LedgerStatus, PushState
 from secondbasket.core.key import Key, Role
@@ -104,6 +105,30 @@ class CasesAsked(msgspec.Struct, frozen=True):
     total: int
 
 
+class AddDocuments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`paths` are absolute, of files and folders on the server's machine; `data_class` is that of
+    a new collection."""
+
+    paths: tuple[str, ...]
+    collection: str
+    data_class: str | None = None
+
+
+class SearchDocuments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Without `collections`, all are searched."""
+
+    question: str
+    collections: tuple[str, ...] | None = None
+    limit: int = 5
+
+
+class EraseDocuments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`wanted` is a document's id or source, or a folder; without it, the collection goes."""
+
+    collection: str
+    wanted: str | None = None
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a long answer: progress, progress, …, then what came of it or why not.
 
@@ -117,6 +142,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     report: dict[str, Any] | None = None
     asked: CasesAsked | None = None
     parity: ParityRun | None = None
+    read: FileRead | None = None
+    ingested: Ingested | None = None
     error: Failure | None = None
 
 

@@ -1,0 +1,1 @@
+"""Documents: files of the company as passages that can be found and cited."""

@@ -1,0 +1,1 @@
+"""One file for each kind of document, loaded in the child process that reads it."""
