@@ -43,7 +43,8 @@ class DocumentDesk:
         self._changing = anyio.Lock()
 
     def on_gone(self, listener: Listener) -> None:
-        """`listener` is called after content is erased or replaced: what was made of it is stale."""
+        """`listener` is called after content is erased or replaced: what was made of it is not so
+        any more."""
         self._listeners.append(listener)
 
     async def _tell(self, collection: str, sources: Sequence[str]) -> None:

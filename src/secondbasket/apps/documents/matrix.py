@@ -11,8 +11,8 @@ class Matrix:
     """Rows of unit length, each known by its passage's number. Never changed once made."""
 
     def __init__(self, numbers: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
-        self._numbers = numbers
-        self._rows = rows
+        self.row_numbers = numbers
+        self.rows = rows
 
     @classmethod
     def of(cls, vectors: Sequence[tuple[int, bytes]]) -> "Matrix":
@@ -26,32 +26,34 @@ class Matrix:
         return cls(numbers, rows)
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.row_numbers)
 
     def numbers(self) -> set[int]:
-        return set(self._numbers.tolist())
+        return set(self.row_numbers.tolist())
 
     def changed(self, kept: set[int], added: Sequence[tuple[int, bytes]]) -> "Matrix":
         """One of the rows that are `kept`, and those `added`."""
-        keep = np.fromiter((number in kept for number in self._numbers.tolist()), bool, len(self))
+        keep = np.fromiter(
+            (number in kept for number in self.row_numbers.tolist()), bool, len(self)
+        )
         more = Matrix.of(added)
-        if not keep.any() or (added and more._rows.shape[1] != self._rows.shape[1]):
+        if not keep.any() or (added and more.rows.shape[1] != self.rows.shape[1]):
             return more
         if not added:
-            return Matrix(self._numbers[keep], self._rows[keep])
+            return Matrix(self.row_numbers[keep], self.rows[keep])
         return Matrix(
-            np.concatenate((self._numbers[keep], more._numbers)),
-            np.concatenate((self._rows[keep], more._rows)),
+            np.concatenate((self.row_numbers[keep], more.row_numbers)),
+            np.concatenate((self.rows[keep], more.rows)),
         )
 
     def nearest(self, vector: Sequence[float], count: int) -> list[tuple[int, float]]:
         """(number, cosine) of the `count` nearest, best first; [] where the lengths differ."""
         wanted: NDArray[Any] = np.array(vector, np.float32)
-        if not len(self) or wanted.shape != self._rows.shape[1:]:
+        if not len(self) or wanted.shape != self.rows.shape[1:]:
             return []
         wanted /= np.linalg.norm(wanted) or 1.0
-        cosines = self._rows @ wanted
+        cosines = self.rows @ wanted
         count = min(count, len(self))
         best = np.argpartition(-cosines, count - 1)[:count]
         best = best[np.argsort(-cosines[best], kind="stable")]
-        return [(int(self._numbers[each]), float(cosines[each])) for each in best]
+        return [(int(self.row_numbers[each]), float(cosines[each])) for each in best]

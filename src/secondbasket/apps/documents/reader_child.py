@@ -6,7 +6,6 @@ says what kind it was, or why it could not be read.
 """
 
 import importlib
-import io
 import logging
 import os
 import resource
@@ -93,7 +92,7 @@ def main() -> None:
     logging.disable()
     out = sys.stdout.buffer
     try:
-        with io.open(0, "rb", closefd=False) as file:
+        with open(0, "rb", closefd=False) as file:
             end = _write(file, sys.argv[1], out)
     except DocumentError as error:
         end = End(problem=error.message, hint=error.hint)

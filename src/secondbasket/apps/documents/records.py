@@ -8,6 +8,7 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Subquery,
+    bindparam,
     delete,
     func,
     insert,
@@ -36,6 +37,17 @@ _forget_words = text(
 )
 # Else what was forgotten stands in the index's own pages until they are merged.
 _merge_words = text("INSERT INTO passages_words (passages_words) VALUES ('optimize')")
+# The index knows no collections; where all are asked it need not look into the table.
+_worded_anywhere = text(
+    "SELECT rowid, -rank FROM passages_words WHERE passages_words MATCH :words"
+    " ORDER BY rank LIMIT :count"
+)
+# With the plus it is asked for words first: else it would be asked anew for each row of a collection.
+_worded_within = text(
+    "SELECT rowid, -rank FROM passages_words WHERE passages_words MATCH :words"
+    " AND +rowid IN (SELECT number FROM passages WHERE collection IN :within)"
+    " ORDER BY rank LIMIT :count"
+).bindparams(bindparam("within", expanding=True))
 
 
 class NewContent:
@@ -380,18 +392,10 @@ def _by_fts5(
     words: Sequence[str], within: Sequence[str] | None, count: int
 ) -> Callable[[Connection], list[tuple[int, float]]]:
     asked: dict[str, Any] = {"words": " OR ".join(f'"{word}"' for word in words), "count": count}
-    # The index knows no collections; where all are asked it need not look into the table.
-    inside = ""
-    if within is not None:
-        names = {f"name{position}": name for position, name in enumerate(within)}
-        asked |= names
-        listed = ", ".join(f":{each}" for each in names) or "NULL"
-        inside = f" AND rowid IN (SELECT number FROM passages WHERE collection IN ({listed}))"
-    query = text(
-        "SELECT rowid, -rank FROM passages_words WHERE passages_words MATCH :words"
-        f"{inside} ORDER BY rank LIMIT :count"
-    )
-    return lambda c: [(row[0], row[1]) for row in c.execute(query, asked)]
+    if within is None:
+        return lambda c: [(row[0], row[1]) for row in c.execute(_worded_anywhere, asked)]
+    asked["within"] = list(within)
+    return lambda c: [(row[0], row[1]) for row in c.execute(_worded_within, asked)]
 
 
 def _by_tsvector(

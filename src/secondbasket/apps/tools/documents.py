@@ -78,10 +78,10 @@ class _Search:
                 (DataClass.parse(each.data_class) for each in found), default=DataClass.PUBLIC
             ),
             from_outside=bool(found),
-            citations=[Citation(each.source, each.place, each.text) for each in found],
+            citations=_citations(found),
         )
 
-    async def reconcile(self, call: ToolCall) -> NeverHappened:
+    async def reconcile(self, call: ToolCall) -> NeverHappened:  # noqa: ARG002 - the port's
         return NeverHappened()
 
 
@@ -135,10 +135,10 @@ class _Read:
             data={"document": extract.document, "passages": passages, "next": following},
             data_class=DataClass.parse(extract.data_class),
             from_outside=True,
-            citations=[Citation(each.source, each.place, each.text) for each in passages],
+            citations=_citations(passages),
         )
 
-    async def reconcile(self, call: ToolCall) -> NeverHappened:
+    async def reconcile(self, call: ToolCall) -> NeverHappened:  # noqa: ARG002 - the port's
         return NeverHappened()
 
 
@@ -159,6 +159,10 @@ def _fitting(extract: Extract) -> tuple[Sequence[Found], int | None]:
         if letters > _MOST_LETTERS:
             return extract.passages[:number], each.position
     return extract.passages, extract.next
+
+
+def _citations(found: Sequence[Found]) -> Sequence[Citation]:
+    return [Citation(source=each.source, place=each.place, text=each.text) for each in found]
 
 
 def _cited(found: Found) -> str:
