@@ -42,7 +42,7 @@ _worded_anywhere = text(
     "SELECT rowid, -rank FROM passages_words WHERE passages_words MATCH :words"
     " ORDER BY rank LIMIT :count"
 )
-# With the plus it is asked for words first: else it would be asked anew for each row of a collection.
+# With the plus the words come first: else they are looked up anew for each row of a collection.
 _worded_within = text(
     "SELECT rowid, -rank FROM passages_words WHERE passages_words MATCH :words"
     " AND +rowid IN (SELECT number FROM passages WHERE collection IN :within)"
@@ -181,6 +181,9 @@ class DocumentRecords:
         `whole`, everything and the collection itself."""
 
         def work(connection: Connection) -> Erased:
+            if self._database.is_sqlite:
+                # What is deleted is overwritten, not only marked as free.
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
             gone: list[str] = []
             contents: set[str] = set()
             names = sorted(sources)
