@@ -95,7 +95,10 @@ HTML = """<!doctype html><html><head><title>No text</title><style>p { color: red
 <body><script>alert("never")</script><!-- hidden --><h1>Manual</h1><p>Press the <b>green</b>
 button.</p><h2>Repair</h2><ul><li>Unplug it</li><li>Open it</li></ul></body></html>"""
 
-MARKDOWN = """Before all headings.
+MARKDOWN = """---
+title: A box
+---
+Before all headings.
 
 # Setup
 Take the box.

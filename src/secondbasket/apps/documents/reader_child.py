@@ -93,6 +93,7 @@ def main() -> None:
     out = sys.stdout.buffer
     try:
         with open(0, "rb", closefd=False) as file:
+            file.seek(0)  # who opened it has read it for its digest
             end = _write(file, sys.argv[1], out)
     except DocumentError as error:
         end = End(problem=error.message, hint=error.hint)

@@ -94,8 +94,8 @@ class DocumentRecords:
         query = (
             select(
                 collections,
-                func.coalesce(files.c.count, 0).label("documents"),
-                func.coalesce(pieces.c.count, 0).label("passages"),
+                func.coalesce(files.c.amount, 0).label("documents"),
+                func.coalesce(pieces.c.amount, 0).label("passages"),
             )
             .outerjoin(files, files.c.collection == collections.c.name)
             .outerjoin(pieces, pieces.c.collection == collections.c.name)
@@ -350,7 +350,7 @@ def _touch(connection: Connection, collection: str) -> None:
 
 def _counted(column: ColumnElement[str]) -> Subquery:
     return (
-        select(column.label("collection"), func.count().label("count")).group_by(column).subquery()
+        select(column.label("collection"), func.count().label("amount")).group_by(column).subquery()
     )
 
 

@@ -77,7 +77,7 @@ async def test_markdown(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_text(papers.MARKDOWN)
     assert await told(path) == [
-        ("", "Before all headings."),
+        ("", "title: A box\n\nBefore all headings."),
         ("Setup", "Take the box."),
         ("Setup > Linux", "```sh\n# no heading\napt install box\n```"),
         ("Setup > Usage", "Turn it on."),

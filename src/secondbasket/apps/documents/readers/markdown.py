@@ -17,7 +17,10 @@ def blocks(file: IO[bytes]) -> Iterator[Block]:
     outline = Outline()
     section: list[str] = []
     fence = ""
-    for line in decoded(file.read()).splitlines():
+    lines = decoded(file.read()).splitlines()
+    front = _front(lines)
+    outline.paragraph("\n".join(lines[1:front]))
+    for line in lines[front and front + 1 :]:
         mark = _FENCE.match(line)
         if mark and (not fence or mark[1].startswith(fence)):
             fence = "" if fence else mark[1][:3]
@@ -36,3 +39,11 @@ def blocks(file: IO[bytes]) -> Iterator[Block]:
             section.append(line)
     outline.paragraph("\n".join(section))
     yield from outline.end()
+
+
+def _front(lines: list[str]) -> int:
+    """The line that ends the fields before the text; 0 where there are none."""
+    if not lines or lines[0].rstrip() != "---":
+        return 0
+    ends = (number for number, line in enumerate(lines) if number and line.rstrip() == "---")
+    return next(ends, 0)
