@@ -84,9 +84,7 @@ async def _run(home: Path) -> Result:
             records = DocumentRecords(database)
             count = await _fill(records, embed, asked.documents)
             search = Search(records, embed)
-            recall = {
-                way: await _recall(search, asked, meaning=way != "words") for way in WAYS
-            }
+            recall = {way: await _recall(search, asked, meaning=way != "words") for way in WAYS}
         with _fresh(home / "many.db") as database:
             await database.migrate()
             records = DocumentRecords(database)
@@ -131,9 +129,7 @@ async def _embedding(home: Path) -> AsyncIterator[Embed]:
     settings = read_settings(home, {}).settings
     place = Home(home)
     with place.lock("bench"):
-        async with open_stack(
-            settings, os.environ, engines=True, reread=lambda: settings
-        ) as stack:
+        async with open_stack(settings, os.environ, engines=True, reread=lambda: settings) as stack:
             await stack.local_models.settled()
             yield GatewayEmbed(
                 stack.gateway,
@@ -221,5 +217,3 @@ async def _timed(search: Search, texts: Sequence[str], *, meaning: bool) -> list
 
 def p95(values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=20)[-1]
-
-

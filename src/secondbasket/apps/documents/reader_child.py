@@ -26,7 +26,7 @@ MOST_LETTERS = 16 << 20
 _MOST_NESTED = 3
 _FORBIDDEN = ("socket.", "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
 # openpyxl would load it to know its numbers, of which a file has none.
-_NOT_NEEDED = ("numpy", "PIL")
+_NOT_NEEDED = ("numpy",)
 
 
 class End(msgspec.Struct, frozen=True, omit_defaults=True):
