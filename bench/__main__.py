@@ -14,7 +14,6 @@ from bench import (
     journal,
     litellm,
     machine,
-    retrieval,
     routing,
     start,
     table,
@@ -22,7 +21,7 @@ from bench import (
 from secondbasket.core.clock import now
 from tools.locks import ROOT
 
-PARTS = ("start", "engine", "gateway", "detectors", "routing", "failover", "journal", "retrieval")
+PARTS = ("start", "engine", "gateway", "detectors", "routing", "failover", "journal")
 
 
 def main() -> None:
@@ -41,7 +40,6 @@ def main() -> None:
         "routing": lambda: routing.run(rounds=asked.rounds),
         "failover": lambda: failover.run(rounds=asked.rounds),
         "journal": lambda: journal.run(rounds=asked.rounds, seconds=asked.seconds),
-        "retrieval": retrieval.run,
     }
     if "gateway" in parts:
         litellm.install()

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from docx import Document
-from openpyxl import Workbook
+from openpyxl import Workbook  # type: ignore[import-untyped]
 from pptx import Presentation
 from pypdf import PdfReader, PdfWriter
 
@@ -83,7 +83,7 @@ def pptx(path: Path) -> Path:
         slide = show.slides.add_slide(show.slide_layouts[1])
         assert slide.shapes.title is not None
         slide.shapes.title.text_frame.text = title
-        slide.placeholders[1].text_frame.text = text  # type: ignore[attr-defined]
+        slide.placeholders[1].text_frame.text = text
     notes = show.slides[1].notes_slide.notes_text_frame
     assert notes is not None
     notes.text = "Ask the landlord."

@@ -71,7 +71,7 @@ async def read(file: IO[bytes], source: str) -> Reading:
 async def _take(child: Process) -> tuple[_End | None, Sequence[Passage]]:
     """What it wrote; no end where it died, or wrote more than it may."""
     assert child.stdout is not None
-    passages = []
+    passages: list[Passage] = []
     taken, rest = 0, b""
     async for block in child.stdout:
         taken += len(block)

@@ -274,7 +274,7 @@ class DocumentRecords:
             )
             rows = connection.execute(query.where(which)).mappings().all()
             if self._database.is_sqlite and rows:
-                connection.execute(_forget_words, [_worded(row) for row in rows])
+                connection.execute(_forget_words, [_worded(dict(row)) for row in rows])
             connection.execute(delete(passages).where(which))
             pieces += len(rows)
             words += len(rows)

@@ -43,7 +43,11 @@ def blocks_of(content: bytes | str) -> Iterator[Block]:
                 title = node
                 yield from outline.heading(int(heading[1]), node.get_text(" "))
         # Comments and declarations are strings of other types.
-        elif type(node) in (NavigableString, CData) and not _within(node, title):
+        elif (
+            isinstance(node, NavigableString)
+            and type(node) in (NavigableString, CData)
+            and not _within(node, title)
+        ):
             paragraph.append(_text(node))
     outline.paragraph(_joined(paragraph))
     yield from outline.end()

@@ -21,7 +21,7 @@ def blocks(file: IO[bytes], read: Read) -> Iterator[Block]:
     message = BytesParser(policy=default).parse(file)
     assert isinstance(message, EmailMessage)
     subject = str(message.get("subject", ""))
-    attached = [part for part in message.iter_attachments() if isinstance(part, EmailMessage)]
+    attached = list(message.iter_attachments())
     head = [f"{name}: {message[name]}" for name in ("From", "To", "Cc", "Date") if message[name]]
     names = [name for part in attached if (name := part.get_filename())]
     if names:
