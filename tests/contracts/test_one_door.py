@@ -40,15 +40,12 @@ ROUND_ABOUT_MODULES = frozenset(("cffi", "ctypes", "importlib", "multiprocessing
 
 # What a module outside egress/ may still use, and why it opens no connection with it.
 EXCEPTIONS = {
-<<<<<<< HEAD
     # prctl: the kernel ends a tool server with us; and that server, which the settings name.
     "apps/tools/mcp/keeper.py": {"CDLL", "ctypes", "posix_spawnp"},
     "apps/tools/mcp/stdio.py": {"open_process"},
-=======
     # A child that reads documents, and the reader of one kind in it, by the kind's name.
     "apps/documents/reader.py": {"open_process", "subprocess"},
     "apps/documents/reader_child.py": {"import_module", "importlib"},
->>>>>>> c77533a (Read documents in a child process, keep their passages, and find them by words and by meaning)
     # A module of cli/ for each command that it lists.
     "cli/main.py": {"import_module", "importlib"},
     # What the system says of its processors, from a program of the system.

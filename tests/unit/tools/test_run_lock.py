@@ -30,7 +30,10 @@ def normal(name: str) -> str:
 
 def test_every_import_of_the_product_is_locked_for_its_users() -> None:
     lock = (ROOT / "requirements" / "run.txt").read_text()
-    locked = {normal(name) for name in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==", lock, re.MULTILINE)}
+    locked = {
+        normal(name)
+        for name in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==", lock, re.MULTILINE)
+    }
     found = packages_distributions()
     modules = set(imported()) - set(sys.stdlib_module_names) - {"secondbasket"}
     missing = {

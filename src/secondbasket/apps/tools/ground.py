@@ -1,20 +1,13 @@
 """What tools stand on: what of the house a family of tools may use, and its settings."""
 
 from collections.abc import Callable, Mapping, Sequence
-<<<<<<< HEAD
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from secondbasket.core.ports import Tool
-=======
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
-
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.document import Answer, Extract
->>>>>>> c77533a (Read documents in a child process, keep their passages, and find them by words and by meaning)
+from secondbasket.core.ports import Tool
 from secondbasket.egress import Session
 
 
@@ -45,21 +38,17 @@ class ToolGround:
     """`session` opens the outbound door for a purpose, at one origin where a base URL is given.
 
     `settings` are those of ``[tools.NAME]`` for the family, in plain values.
-<<<<<<< HEAD
     `programs` is a folder for what a family keeps, and no worker writes.
     `environment` is what the process was started with: a family reads from it
-    what its settings name, and nothing else.
-=======
-    `programs` is a folder for what a family keeps, and no worker writes. `search`
-    finds documents, where there are any.
->>>>>>> c77533a (Read documents in a child process, keep their passages, and find them by words and by meaning)
+    what its settings name, and nothing else. `search` finds documents, where
+    there are any.
     """
 
     session: Callable[[str, str | None], Session]
     settings: Mapping[str, Any]
     programs: Path
-<<<<<<< HEAD
     environment: Mapping[str, str] = field(default_factory=dict)
+    search: DocumentSearch | None = None
 
 
 @runtime_checkable
@@ -77,6 +66,3 @@ class Discovers(Protocol):
     async def aclose(self) -> None:
         """Let go of whatever was opened."""
         ...
-=======
-    search: DocumentSearch | None = None
->>>>>>> c77533a (Read documents in a child process, keep their passages, and find them by words and by meaning)
