@@ -44,6 +44,14 @@ def make_server() -> MCPServer:
         return made.get(request_id, "no such parcel")
 
     @server.tool()
+    def near(
+        city: Annotated[str, Field(json_schema_extra={"x-mcp-header": "City"})],
+        express: Annotated[bool, Field(json_schema_extra={"x-mcp-header": "Express"})] = False,
+    ) -> str:
+        """The depot near a city; routers read both as headers."""
+        return f"the depot near {city}{', express' if express else ''}"
+
+    @server.tool()
     def refuse() -> CallToolResult:
         """Says that it failed."""
         told = TextContent(type="text", text="the depot is closed")

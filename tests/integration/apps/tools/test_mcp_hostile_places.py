@@ -26,6 +26,7 @@ class Place:
         self.tools: list[Any] = [TOOL]
         self.session: str | None = None
         self.calls = 0
+        self.left: list[str] = []
         self.on_call: Answer = self.done
 
     async def done(self, exchange: Exchange, number: Any) -> None:
@@ -33,6 +34,10 @@ class Place:
         await exchange.plain({"jsonrpc": "2.0", "id": number, "result": {"content": content}})
 
     async def script(self, exchange: Exchange) -> None:
+        if not exchange.body:
+            self.left.append(exchange.headers["mcp-session-id"])
+            await exchange.plain(b"", status=204)
+            return
         message = exchange.json()
         number, method = message.get("id"), message["method"]
         if method == "initialize":
@@ -174,6 +179,13 @@ async def test_a_forgotten_session_is_opened_again(place: Place, tools: Any, cal
     place.session = "another"
     assert (await tool.call(call(tool))).text == "done"
     assert place.calls == 1
+
+
+async def test_it_takes_leave(place: Place, tools: Any) -> None:
+    found = tools()
+    await found.discover()
+    await found.aclose()
+    assert place.left == [place.session]
 
 
 async def test_a_server_that_asks_for_more_is_not_answered(

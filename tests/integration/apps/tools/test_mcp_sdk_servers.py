@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from secondbasket.apps.tools.mcp.family import McpTools
 from secondbasket.core.data_class import DataClass
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.anyio
 TESTS = Path(__file__).parents[3]
 COMMAND = [sys.executable, str(TESTS / "mcp_sdk_server.py")]
 PARCEL = {"weight_grams": 5, "to": {"street": "Hauptstraße 1", "city": "Wien"}}
+NEW = b"2026-07-28"
 TABLES = {
     "add": {"effect": "read"},
     "send": {
@@ -33,6 +35,7 @@ TABLES = {
     },
     "refuse": {"effect": "read"},
 }
+NAMES = ("add", "send", "find", "near", "refuse", "surroundings")
 Named = Callable[[Sequence[Tool]], dict[str, Tool]]
 
 
@@ -51,16 +54,33 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     await running
 
 
-@pytest.fixture(params=["stdio", "http", "http stateless", "http json"])
+class OnlyNew:
+    """A server that knows no handshake: it says so, and names the revision that it speaks."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or dict(scope["headers"]).get(b"mcp-protocol-version") == NEW:
+            await self._app(scope, receive, send)
+            return
+        error = {"code": -32022, "message": "no", "data": {"supported": [NEW.decode()]}}
+        told = {"jsonrpc": "2.0", "id": None, "error": error}
+        await JSONResponse(told, status_code=400)(scope, receive, send)
+
+
+@pytest.fixture(params=["stdio", "http", "http stateless", "http json", "http new"])
 async def tools(request: pytest.FixtureRequest, servers: Any) -> AsyncIterator[McpTools]:
     if request.param == "stdio":
         yield servers({"parcels": {"command": COMMAND, "tools": TABLES}})
         return
     from tests.mcp_sdk_server import make_server
 
-    app = make_server().streamable_http_app(
+    app: ASGIApp = make_server().streamable_http_app(
         stateless_http=request.param == "http stateless", json_response=request.param == "http json"
     )
+    if request.param == "http new":
+        app = OnlyNew(app)
     async with serving(app) as url:
         yield servers({"parcels": {"url": f"{url}/mcp", "tools": TABLES}})
 
@@ -69,7 +89,7 @@ async def test_tools_are_found_and_used(tools: McpTools, call: Any, named: Named
     assert len(tools) == 0, "nothing is asked before discover"
     found = named(await tools.discover())
     assert tools.problems == {}
-    assert set(found) == {f"parcels.{n}" for n in ("add", "send", "find", "refuse", "surroundings")}
+    assert set(found) == {f"parcels.{n}" for n in NAMES}
     assert list(found.values()) == list(tools)
     add = found["parcels.add"]
     assert add.facts.effect == "read"
@@ -125,6 +145,14 @@ async def test_what_the_server_refuses(tools: McpTools, call: Any, named: Named)
     told = await find.call(call(find, {"request_id": 7}))  # wrong, and not marked as only reading
     assert "says that it failed" in told.text
     assert "may have acted" in told.text
+
+
+async def test_arguments_that_are_repeated_as_headers(
+    tools: McpTools, call: Any, named: Named
+) -> None:
+    near = named(await tools.discover())["parcels.near"]
+    outcome = await near.call(call(near, {"city": "St. Pölten", "express": True}))
+    assert outcome.text == "the depot near St. Pölten, express"
 
 
 async def test_a_task_that_read_too_much_is_not_sent_there(

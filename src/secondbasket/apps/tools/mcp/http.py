@@ -1,8 +1,10 @@
 """A server behind a URL, spoken to over streamable HTTP: one POST a message, through the door."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import aiohttp
+import anyio
 from yarl import URL
 
 from secondbasket.apps.tools.credential import Credential
@@ -13,13 +15,14 @@ from secondbasket.apps.tools.mcp.transport import (
     Forgotten,
 )
 from secondbasket.egress import Session
-from secondbasket.errors import OutcomeUnknown, ToolFailed, UpstreamBroken
+from secondbasket.errors import OutcomeUnknown, ToolError, ToolFailed, UpstreamBroken
 from secondbasket.wires.mcp.messages import Message, RpcFailure, decode, encode
 from secondbasket.wires.mcp.versions import SESSION_HEADER
 from secondbasket.wires.sse import EventDecoder
 
 _MOST_STREAM_BYTES = 16 * 1024 * 1024
 _LONGEST_SESSION = 256
+_LEAVE_SECONDS = 2.0
 _HEADERS = {
     "Accept": "application/json, text/event-stream",
     "Content-Type": "application/json",
@@ -80,7 +83,20 @@ class HttpTransport:
             return
 
     async def aclose(self) -> None:
-        """The session is the door's to close."""
+        """Take leave, where the other end keeps something for us. The session is the door's."""
+        number, self._number = self._number, None
+        if number is None or self._session.closed:
+            return
+        with anyio.move_on_after(_LEAVE_SECONDS), suppress(ToolError):
+            async with asked(
+                self._session,
+                "DELETE",
+                self._url,
+                headers=self._headers({}, number),
+                body=None,
+                whom=self._whom,
+            ):
+                return
 
     def _headers(self, more: Mapping[str, str], number: str | None) -> dict[str, str]:
         kept = {SESSION_HEADER: number} if number is not None else {}
