@@ -244,6 +244,14 @@ async def test_nobody_there_is_no_unknown_outcome(place: Place, tools: Any, call
         ({"command": ["a"], "data_class": "x"}, "data_class"),
         ({"command": ["a"], "tools": {"t": {"effect": "none"}}}, "effect"),
         ({"command": ["a"], "tools": {"t": {"sha256": "abc"}}}, "sha256"),
+        (
+            {
+                "command": ["a"],
+                "allow": ["t"],
+                "tools": {"t": {"status": {"tool": "s", "argument": "k", "absent": "no"}}},
+            },
+            "status names 's'",
+        ),
     ],
 )
 async def test_a_bad_setting_is_named(table: Any, told: str) -> None:

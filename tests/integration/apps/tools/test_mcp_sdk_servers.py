@@ -104,6 +104,14 @@ async def test_tools_are_found_and_used(tools: McpTools, call: Any, named: Named
     assert outcome.data == {"result": 42}
 
 
+async def test_many_calls_at_once_get_their_own_answers(
+    tools: McpTools, call: Any, named: Named
+) -> None:
+    add = named(await tools.discover())["parcels.add"]
+    outcomes = await asyncio.gather(*(add.call(call(add, {"a": n, "b": n})) for n in range(20)))
+    assert [outcome.text for outcome in outcomes] == [str(2 * n) for n in range(20)]
+
+
 async def test_a_key_makes_a_call_happen_once(tools: McpTools, call: Any, named: Named) -> None:
     found = named(await tools.discover())
     send = found["parcels.send"]

@@ -125,6 +125,11 @@ def _plan(
                 f"{place}.tools.{tool}.sha256 is no SHA-256 in small hexadecimal digits.",
                 hint="The log tells the sum of each tool when its server is first asked.",
             )
+        if table.allow is not None and each.status and each.status.tool not in table.allow:
+            raise SettingsError(
+                f"{place}.tools.{tool}.status names '{each.status.tool}', which is not allowed.",
+                hint=f"Add it to {place}.allow.",
+            )
     missing = [each for each in table.environment if each not in environment]
     if missing:
         raise SettingsError(
