@@ -14,6 +14,7 @@ from bench import (
     journal,
     litellm,
     machine,
+    memory,
     routing,
     start,
     table,
@@ -21,7 +22,7 @@ from bench import (
 from secondbasket.core.clock import now
 from tools.locks import ROOT
 
-PARTS = ("start", "engine", "gateway", "detectors", "routing", "failover", "journal")
+PARTS = ("start", "engine", "gateway", "detectors", "routing", "failover", "journal", "memory")
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
         "routing": lambda: routing.run(rounds=asked.rounds),
         "failover": lambda: failover.run(rounds=asked.rounds),
         "journal": lambda: journal.run(rounds=asked.rounds, seconds=asked.seconds),
+        "memory": memory.run,
     }
     if "gateway" in parts:
         litellm.install()

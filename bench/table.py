@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from bench import detectors, engine, failover, gateway, journal, routing, start
+from bench import detectors, engine, failover, gateway, journal, memory, routing, start
 from bench.machine import Machine
 from tools.locks import ROOT
 
@@ -23,6 +23,7 @@ Figures = (
     | start.Result
     | journal.Result
     | detectors.Result
+    | memory.Result
 )
 T = TypeVar("T")
 
@@ -275,6 +276,49 @@ def _detector_figures(result: detectors.Result) -> list[tuple[str, str, str]]:
     ]
 
 
+def _memory(result: memory.Result) -> str:
+    rows = _rows(
+        (
+            *("compared by", "present", "junk", "duplicates", "two in one", "of tellings lost"),
+            *("superseded, stale", "erased, found", "remember p50, ms", "recall p50, ms"),
+        ),
+        (
+            (
+                name,
+                str(each.present),
+                str(each.junk),
+                str(each.duplicates),
+                str(each.mixed),
+                f"{each.lost} of {each.told}",
+                f"{each.superseded}, {each.stale}",
+                f"{each.erased}, {each.found}",
+                f"{each.remember_ms:.1f}",
+                f"{each.recall_ms:.1f}",
+            )
+            for name, each in result.outcomes.items()
+        ),
+    )
+    events = next(iter(result.outcomes.values())).events
+    return (
+        "## Memory after a month\n"
+        f"A scripted month of {events:,} events: facts, changes, repeats in other words, courtesies,"
+        " chatter, secrets, corrections and erasures.\n\n" + rows
+    )
+
+
+def _memory_figures(result: memory.Result) -> list[tuple[str, str, str]]:
+    outcome = result.outcomes["words and vectors"]
+    return [
+        ("memory: junk and duplicates after a month", f"{outcome.unclean:.1%}", "≤ 5 %"),
+        (
+            "memory: facts that answer with a past value",
+            f"{outcome.stale} of {outcome.lines}",
+            "0",
+        ),
+        ("memory: erased and still found", f"{outcome.found} of {outcome.erased}", "0"),
+    ]
+
+
 def _engine_ratio(result: engine.Result) -> list[tuple[str, str, str]]:
     alone = result.cell("engine alone", 8, "tokens_per_second")
     through = result.cell("through the gateway", 8, "tokens_per_second")
@@ -343,6 +387,7 @@ def write() -> None:
     add(_read("start", start.Result), _start, _start_figures)
     add(_read("detectors", detectors.Result), _detectors, _detector_figures)
     add(_read("journal", journal.Result), _journal, lambda _: [])
+    add(_read("memory", memory.Result), _memory, _memory_figures)
 
     summary = _rows(("what", "measured", "target"), promised)
     intro = (

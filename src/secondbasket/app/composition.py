@@ -19,6 +19,7 @@ from secondbasket.app.following import (
 )
 from secondbasket.app.outside import head_destinations, open_door, outside_baskets
 from secondbasket.app.prices import local_prices
+from secondbasket.app.remembering import open_memories
 from secondbasket.app.stack import Stack
 from secondbasket.app.weights import makers, model_sources
 from secondbasket.chips.inventory import Inventory, load_probes
@@ -284,6 +285,15 @@ async def open_stack(
             gateway,
             baskets=baskets,
             settled=local_models.settled,
+            currency=currency,
+            record=ledger.record_decision,
+        )
+        memories = open_memories(
+            database,
+            gateway,
+            guard,
+            model=settings.models.default_embedding,
+            currency=currency,
             record=ledger.record_decision,
         )
 
@@ -325,6 +335,7 @@ async def open_stack(
             chips=chips,
             reload=reload,
             documents=documents,
+            memories=memories,
         )
         background = await closing.enter_async_context(anyio.create_task_group())
         closing.callback(background.cancel_scope.cancel)
@@ -340,6 +351,7 @@ async def open_stack(
         background.start_soon(prober.run)
         if engines:
             background.start_soon(local_models.run)
+            background.start_soon(memories.run)
             await local_models.serve_installed(
                 [
                     settings.models.default_chat,

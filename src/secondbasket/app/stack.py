@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import anyio
 
 from secondbasket.apps.documents.desk import DocumentDesk
+from secondbasket.apps.memory.memories import Memories
 from secondbasket.chips.inventory import Inventory
 from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.egress.door import Door
@@ -70,6 +71,7 @@ class Stack:
     chips: Inventory
     reload: Reload
     documents: DocumentDesk
+    memories: Memories
 
     async def local_key(self) -> str:
         """The key of this machine's owner, kept in the home; made anew when it no longer works."""

@@ -31,6 +31,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "receipt": "Show what happened for one request.",
         "egress": "Show what left this machine: to whom, and under which law.",
     },
+    "Workers": {
+        "memory": "Read, correct and erase what workers remember.",
+    },
     "Operate": {
         "explain": "Say who may answer a request and who would, without sending it.",
         "lint": "Say what the upstreams of a basket share, and what would break it.",

@@ -144,6 +144,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         projects=lambda: stack.guard.projects,
         reload=stack.reload,
         documents=stack.documents,
+        memories=stack.memories,
     )
 
 

@@ -6,6 +6,7 @@ and rolls back when it raises.
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -90,6 +91,28 @@ class Database:
             ) from exc
         except DBAPIError as exc:
             raise self._failed(exc) from exc
+
+    async def scrub(self) -> None:
+        """Have what was deleted leave SQLite's log, where old pages stay until written over.
+
+        Waits for readers as a writer does, and leaves the log to a later time where they stay.
+        PostgreSQL does its own, at times of its own.
+        """
+        if self.is_sqlite:
+            await anyio.to_thread.run_sync(self._truncate_log, limiter=self._writers)
+
+    def _truncate_log(self) -> None:
+        try:
+            connection = self._engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                connection.close()
+        except (sqlite3.Error, DBAPIError) as exc:
+            raise StoreError(
+                f"The database's log could not be emptied: {exc}.",
+                hint="What was deleted leaves it in time; `basket doctor` shows what is wrong.",
+            ) from exc
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that also knows ON CONFLICT, in this database's dialect."""

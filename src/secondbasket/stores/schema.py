@@ -332,3 +332,99 @@ passage_numbers = Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("last", BigInteger, nullable=False),
 )
+
+# What workers remember. `line` names what of whom it says, `digest` what it says in which words;
+# both only compare. `told_until` is the end that it was told with, `valid_until` the one in force.
+memories = Table(
+    "memories",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("predicate", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("several", Boolean, nullable=False),
+    Column("line", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    # Its words, as the index of words counts them.
+    Column("length", BigInteger, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("data_class", Text, nullable=False),
+    Column("valid_from", Text, nullable=False),
+    Column("told_until", Text),
+    Column("valid_until", Text),
+    Column("confidence", Double, nullable=False),
+    Column("uses", BigInteger, nullable=False),
+    Column("last_used", Text),
+    Column("created_at", Text, nullable=False),
+    Column("superseded_by", Text),
+    Column("corrected_by", Text),
+    Index("memories_by_line", "line", "worker"),
+    Index("memories_by_digest", "digest"),
+    Index("memories_by_time", "created_at"),
+    Index("memories_by_correction", "corrected_by"),
+)
+
+# Each time that a memory was told: by whom is in `memory_bases`, in which words is JSON here.
+memory_tellings = Table(
+    "memory_tellings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("memory_id", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Column("data_class", Text, nullable=False),
+    Column("wording", Text, nullable=False),
+    Index("memory_tellings_by_memory", "memory_id"),
+)
+
+# What a telling rests on: sources as KIND:ID, and memories as memory:ID.
+memory_bases = Table(
+    "memory_bases",
+    metadata,
+    Column("telling_id", Text, primary_key=True),
+    Column("basis", Text, primary_key=True),
+    Index("memory_bases_by_basis", "basis"),
+)
+
+memory_words = Table(
+    "memory_words",
+    metadata,
+    Column("word", Text, primary_key=True),
+    Column("memory_id", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Index("memory_words_by_memory", "memory_id"),
+)
+
+# float32, little-endian, of length 1; those of two models do not compare.
+memory_vectors = Table(
+    "memory_vectors",
+    metadata,
+    Column("memory_id", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+# Calls that were to remember something once. They outlive what they kept.
+memory_keys = Table(
+    "memory_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("memory_id", Text),
+    Column("outcome", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Index("memory_keys_by_memory", "memory_id"),
+)
+
+# Removals. `removal` is what is to be removed elsewhere too, and NULL once that is done.
+memory_erasures = Table(
+    "memory_erasures",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("removal", Text),
+    Column("receipt", Text, nullable=False),
+    Column("finished_at", Text),
+    Index("memory_erasures_open", "finished_at"),
+)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.document import Answer, Extract
 from secondbasket.core.ports import Tool
+from secondbasket.apps.memory.memories import Memories
 from secondbasket.egress import Session
 
 
@@ -41,7 +42,7 @@ class ToolGround:
     `programs` is a folder for what a family keeps, and no worker writes.
     `environment` is what the process was started with: a family reads from it
     what its settings name, and nothing else. `search` finds documents, where
-    there are any.
+    there are any; `memories` is what the house remembers.
     """
 
     session: Callable[[str, str | None], Session]
@@ -49,6 +50,7 @@ class ToolGround:
     programs: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     search: DocumentSearch | None = None
+    memories: Memories | None = None
 
 
 @runtime_checkable

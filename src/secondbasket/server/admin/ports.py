@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from secondbasket.apps.documents.desk import DocumentDesk
+from secondbasket.apps.memory.memories import Memories
 from secondbasket.core.chip import Chip
 from secondbasket.core.head import PushState
 from secondbasket.core.reloaded import Reloaded
@@ -42,3 +43,4 @@ class AdminPorts:
     projects: Callable[[], Collection[str]]
     reload: Callable[[], Reloaded]
     documents: DocumentDesk
+    memories: Memories

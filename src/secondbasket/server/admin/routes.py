@@ -10,6 +10,7 @@ from secondbasket.server.admin.explain import explain_routes
 from secondbasket.server.admin.keys import key_routes
 from secondbasket.server.admin.ledger import ledger_routes
 from secondbasket.server.admin.machine import machine_routes
+from secondbasket.server.admin.memory import memory_routes
 from secondbasket.server.admin.models import model_routes
 from secondbasket.server.admin.ports import AdminPorts
 
@@ -26,4 +27,5 @@ def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
         *explain_routes(ports),
         *ledger_routes(ports),
         *document_routes(ports),
+        *memory_routes(ports),
     ]

@@ -97,6 +97,22 @@ class Removed(msgspec.Struct, frozen=True):
     freed: int
 
 
+class RecallOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to look for; `worker` None looks at everybody's. `at` is RFC 3339, now without."""
+
+    query: str
+    worker: str | None = None
+    at: str | None = None
+    most_class: str = DataClass.CONFIDENTIAL.label
+    limit: int = 8
+
+
+class EraseOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`source` as KIND:ID."""
+
+    source: str
+
+
 class CasesAsked(msgspec.Struct, frozen=True):
     """How far a parity run is with one upstream."""
 
