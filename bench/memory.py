@@ -145,9 +145,7 @@ async def _correct(memories: Memories, event: Event, lived: _Lived) -> None:
     assert event.line is not None
     subject, predicate = event.line
     held = [
-        each
-        for each in await memories.listing(limit=1_000)
-        if _is_about(each, subject, predicate)
+        each for each in await memories.listing(limit=1_000) if _is_about(each, subject, predicate)
     ]
     if held:
         done = await memories.correct(held[0].id, Correction(by=event.source, object=event.object))
@@ -175,9 +173,7 @@ def _is_about(memory: Memory, subject: str, predicate: str) -> bool:
     )
 
 
-async def _stale(
-    memories: Memories, month: Month, at: str
-) -> tuple[list[tuple[str, str]], float]:
+async def _stale(memories: Memories, month: Month, at: str) -> tuple[list[tuple[str, str]], float]:
     """Lines whose question is not answered with the present value alone, and a recall's median."""
     stale, seconds = [], []
     for (subject, predicate), value in month.truth.present().items():

@@ -79,7 +79,8 @@ _EPISODES = (
      "Broken seals were found on the delivery of {q} on truck {n}."),
     ("{p} closed complaint {n} after the customer accepted a refund.",
      "Complaint {n} was closed by {p} once the customer had accepted a refund."),
-    ("Batch {n} failed the hardness test at {q}.", "The hardness test at {q} was failed by batch {n}."),
+    ("Batch {n} failed the hardness test at {q}.",
+     "The hardness test at {q} was failed by batch {n}."),
     ("{p} presented the budget draft {n} to the board.",
      "The board was presented budget draft {n} by {p}."),
 )  # fmt: skip
@@ -95,7 +96,7 @@ _PREFERENCES = (
 )  # fmt: skip
 _PROCEDURES = (
     ("To release batch {n}, weigh it, photograph the label, then sign the form with {p}.",
-     "Batch {n} is released by weighing it, photographing the label and signing the form with {p}."),
+     "Batch {n} is released by weighing it, photographing the label, signing the form with {p}."),
     ("Invoices of {q} above {n} euros: check the order, have {p} sign, then pay within the week.",
      "For invoices of {q} above {n} euros check the order, let {p} sign and pay within the week."),
     ("When alarm {n} rings, stop the line, call {p}, and write the shift log.",
@@ -103,7 +104,8 @@ _PROCEDURES = (
 )  # fmt: skip
 
 _COURTESIES = (
-    "Good morning!", "Hi there, hope you are well.", "Thanks a lot!", "Thank you so much for your help.",
+    "Good morning!", "Hi there, hope you are well.", "Thanks a lot!",
+    "Thank you so much for your help.",
     "Have a great weekend everyone!", "Hello {p}", "Perfect, thanks {p}!", "Kind regards, {p}",
     "See you tomorrow!", "Congratulations!", "Great job, team!", "Ok, sounds good.",
     "You're welcome :)", "Happy birthday, {p}!", "No problem at all.", "Talk to you soon!",
@@ -384,7 +386,13 @@ class Month:
         text = self._chance.choice(ways).format(s=subject, o=value)
         said = predicate
         if again:
-            spellings = (predicate, f"the {predicate}", predicate.title(), f"has {predicate}", *others)
+            spellings = (
+                predicate,
+                f"the {predicate}",
+                predicate.title(),
+                f"has {predicate}",
+                *others,
+            )
             said = self._chance.choice(spellings)
             subject_said = self._chance.choice((subject, subject.upper(), f"the {subject}"))
         else:

@@ -285,7 +285,6 @@ async def open_stack(
             gateway,
             baskets=baskets,
             settled=local_models.settled,
-            currency=currency,
             record=ledger.record_decision,
         )
         memories = open_memories(

@@ -27,7 +27,12 @@ def open_memories(
     """`model` is the public name of what makes vectors; `record` puts removals on record."""
     # It opens nothing: there is no secret to it, and no row among the keys.
     key = Key(
-        id="key_memory", name="memory", role="user", budget=None, currency=currency, created_at=now()
+        id="key_memory",
+        name="memory",
+        role="user",
+        budget=None,
+        currency=currency,
+        created_at=now(),
     )
 
     async def embed(texts: Sequence[str], data_class: DataClass) -> Sequence[Sequence[float]]:

@@ -12,14 +12,13 @@ from secondbasket.apps.memory.memory import (
     Receipt,
     Remembered,
 )
-from secondbasket.apps.memory.statement import SOURCE_KINDS, Correction, Statement
+from secondbasket.apps.memory.statement import KINDS, SOURCE_KINDS, Correction, Kind, Statement
 from secondbasket.cli.connection import call
 from secondbasket.cli.moment import read_moment
 from secondbasket.cli.output import emit, json_option, moment, note, printable, table
 from secondbasket.core.data_class import DataClass
 from secondbasket.server.admin.words import EraseOrder, RecallOrder
 
-_KINDS = ("fact", "episode", "procedure", "preference")
 _by = click.option("--by", required=True, metavar="PERSON", help="Who says so.")
 _worker = click.option("--worker", metavar="NAME", help="Of this worker only.")
 
@@ -35,7 +34,7 @@ def command() -> None:
 
 @command.command(name="list")
 @_worker
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS), help="Of this kind.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Of this kind.")
 @click.option("--source", metavar="KIND:ID", help="What this source told.")
 @click.option("--history", is_flag=True, help="What was contradicted or has ended as well.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, help="How many, at most.")
@@ -54,7 +53,7 @@ def listing(
             "memories",
             list[Memory],
             worker=worker,
-            kind=list(kinds),
+            of=list(kinds),
             source=source,
             history="true" if history else None,
             limit=str(limit),
@@ -135,7 +134,7 @@ def show(memory_id: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("text", required=False, default="")
-@click.option("--kind", type=click.Choice(_KINDS), default="fact", show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), default="fact", show_default=True)
 @click.option("--subject", default="", help="Of whom or what it says something.")
 @click.option("--predicate", default="", help="What it says of it.")
 @click.option("--object", "object_", default="", help="What that is.")
@@ -154,7 +153,7 @@ def show(memory_id: str, as_json: bool) -> None:
 @json_option
 def add(
     text: str,
-    kind: str,
+    kind: Kind,
     subject: str,
     predicate: str,
     object_: str,
@@ -171,7 +170,7 @@ def add(
     A fact is --subject, --predicate and --object; the other kinds are TEXT.
     """
     told = Statement(
-        kind=kind,  # type: ignore[arg-type] - click has checked it
+        kind=kind,
         sources=(_person(by),),
         text=text,
         subject=subject,
@@ -218,9 +217,7 @@ def correct(
     correction = Correction(
         by=_person(by), text=text, subject=subject, predicate=predicate, object=object_
     )
-    done = call(
-        lambda server: server.post(f"memories/{memory_id}/correct", Corrected, correction)
-    )
+    done = call(lambda server: server.post(f"memories/{memory_id}/correct", Corrected, correction))
     if as_json:
         emit(done)
         return

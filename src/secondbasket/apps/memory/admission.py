@@ -8,26 +8,31 @@ words only, so that a person can tell beforehand what they will do.
 import re
 
 from secondbasket.apps.memory.statement import Statement
-from secondbasket.apps.memory.words import content, normal, sentences, words
+from secondbasket.apps.memory.words import content, figures, names, normal, sentences, words
 
-_LEAST_CONTENT = 2
+_LEAST_CONTENT, _LEAST_WITHOUT_PARTICULARS = 2, 5
 _RESTATED = 0.8
 
 # A text of nothing but these and empty words is a courtesy.
 _COURTESIES = frozenset(
-    """
-    absolutely afternoon again all alright amazing appreciate appreciated awesome best bye cheer
-    cheers congrat congratulation cool day dear done everybody everyone evening excellent fine folk
-    good goodbye great greeting ha haha hello help helpful hey hi hope kind kindly later lol lot
-    lovely luck many morn morning much need next nice night nope now ok okay perfect please pleasur
-    pleasure problem question quick regard right see sincerely sir sorry soon super sure take team
-    thank thanx thx tomorrow tonight understood wait weekend welcom welcome well wish wonderful wow
-    yeah yep yes yo no worry worrie worries bless awesom
-    auf bitte danke dank freundlich freundliche freundlichen gruss grusse gruße gut guten hallo
-    herzlich herzliche klar morgen mfg moin prima schon schone schonen servus super tag tschuss
-    vielen viele wiedersehen wochenende
-    bonjour bonsoir cordialement merci salut
-    """.split()
+    content(
+        """
+        absolutely afternoon again all alright amazing appreciate appreciated awesome back best
+        birthday bless bye cheers congrats congratulations cool day days dear done enjoy everybody
+        everyone evening excellent fine folks good goodbye great greetings ha haha happy hello help
+        helpful hey hi holiday holidays hope job kind kindly late later lol lot lots lovely luck
+        lunch many merry morning much need new next nice night nope noted now ok okay patience
+        perfect please pleasure problem question quick regards reply right safe see sincerely sir
+        sleep soon sorry sounds speak stay super sure take talk team thank thanks thanx thing thx
+        today tomorrow tonight travel trip understood vacation wait week weekend welcome well wish
+        wishes wonderful work worries worry wow yeah year yep yes yo
+        auf bis bitte danke dank erfolg euch feierabend freundlich freundliche freundlichen gruss
+        grüße gut gute guten hallo herzlich herzliche klar liebe mahlzeit morgen mfg moin prima
+        schön schöne schönen schönes servus super tag tschüss viel viele vielen wiedersehen
+        wochenende zusammen
+        beaucoup bon bonjour bonne bonsoir cordialement journée merci salut
+        """
+    )
 )
 _OWN_WORK = re.compile(
     r"""
@@ -61,9 +66,15 @@ _ORDER = re.compile(
 # What an order is for good, not for the moment.
 _STANDING = frozenset(
     """
-    always never every whenever prefer prefers from immer nie niemals stets jede jeden jedes
-    toujours jamais
+    always never whenever prefer prefers immer nie niemals stets toujours jamais
     """.split()
+)
+_PASSWORD = re.compile(
+    r"pass(?:word|phrase|code|wort)|kennwort|mot de passe|\b(?:pwd|pin|login)\b", re.IGNORECASE
+)
+# A value that no word is: letters with digits, or with marks in the middle.
+_VALUE = re.compile(
+    r"(?<!\S)(?=\S*[^\W\d_])(?=\S*(?:\d|\w[!#$%&*+=?@^~]\w))[^\s.,;:]{6,}", re.UNICODE
 )
 _TO_KEEP = re.compile(
     r"(?:please\s+)?(?:remember|note|keep in mind|don['’]?t forget|merke?|fyi)\b", re.IGNORECASE
@@ -80,8 +91,10 @@ def objection(told: Statement, prompt: str = "") -> str | None:
     matter = content(text)
     if not words(text):
         return "it has no words"
-    if all(each in _COURTESIES or len(each) == 1 for each in matter):
+    if _is_courtesy(text, matter):
         return "it is a courtesy"
+    if _tells_a_password(f"{text} {told.subject} {told.predicate} {told.object}"):
+        return "it tells a password"
     if not told.structured:
         said = sentences(text)
         if len(matter) < _LEAST_CONTENT:
@@ -94,7 +107,25 @@ def objection(told: Statement, prompt: str = "") -> str | None:
             return "it is an order for the moment"
         if prompt and _restates(text, prompt):
             return "it restates what the worker was asked"
+        if told.kind == "episode" and _is_vague(text, matter):
+            return "it is short and names nothing, so nobody could tell later what it is about"
     return None
+
+
+def _is_courtesy(text: str, matter: list[str]) -> bool:
+    """Nothing but courtesies, and the names of those whom they are for."""
+    rest = [each for each in matter if each not in _COURTESIES and len(each) > 1]
+    return not rest or (len(rest) < len(matter) and set(rest) <= names(text))
+
+
+def _is_vague(text: str, matter: list[str]) -> bool:
+    """An event without a number or a name, in a few words."""
+    return len(matter) < _LEAST_WITHOUT_PARTICULARS and not (figures(text) or names(text))
+
+
+def _tells_a_password(text: str) -> bool:
+    """Beyond what detectors find in any text: what is kept for years is looked at harder."""
+    return _PASSWORD.search(text) is not None and _VALUE.search(text) is not None
 
 
 def _is_order(sentence: str) -> bool:

@@ -8,9 +8,9 @@ from secondbasket.apps.memory.admission import objection
 from secondbasket.apps.memory.likeness import NAMED_ALIKE
 from secondbasket.apps.memory.memory import Hygiene
 from secondbasket.apps.memory.placing import same_thing
+from secondbasket.apps.memory.recall import Question, visible
 from secondbasket.apps.memory.statement import COMPANY, Statement
 from secondbasket.core.data_class import DataClass
-from secondbasket.apps.memory.recall import Question, visible
 from secondbasket.stores.schema import memories, memory_vectors
 
 _MOST_COMPARED = 5_000
@@ -49,14 +49,14 @@ def measure(connection: Connection, at: str) -> Hygiene:
     )
     columns = [memories.c[name] for name in _Row.__struct_fields__[:-2]]
     rows = [
-        _Row(*row[:-2], row[-2] or "", row[-1] or b"")
+        _Row(**{**row, "model": row["model"] or "", "vector": row["vector"] or b""})
         for row in connection.execute(
             select(*columns, memory_vectors.c.model, memory_vectors.c.vector)
             .outerjoin(memory_vectors, memory_vectors.c.memory_id == memories.c.id)
             .where(*where)
             .order_by(memories.c.created_at.desc(), memories.c.id.desc())
             .limit(_MOST_COMPARED)
-        )
+        ).mappings()
     ]
     return Hygiene(
         memories=total,

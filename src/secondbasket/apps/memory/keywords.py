@@ -24,8 +24,7 @@ def index(connection: Connection, memory_id: str, text: str) -> None:
     counts = _counts(text)
     if counts:
         rows = [
-            {"word": word, "memory_id": memory_id, "count": count}
-            for word, count in counts.items()
+            {"word": word, "memory_id": memory_id, "count": count} for word, count in counts.items()
         ]
         connection.execute(insert(memory_words), rows)
 

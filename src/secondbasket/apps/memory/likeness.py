@@ -6,12 +6,15 @@ denial. So words have a veto: the numbers, the denials and the names must be the
 same, and one word put in another's place says something else.
 """
 
+from itertools import takewhile
+
 from secondbasket.apps.memory.words import content, denials, figures, names, normal
 
 ALIKE = 0.80
 """The least cosine of two texts that say the same. design/memory.md has the figures."""
 NAMED_ALIKE = 0.72
 """As `ALIKE`, for two statements with the same subject and the same object."""
+_BEGIN_ALIKE = 0.75
 
 
 def say_the_same(one: str, other: str, cosine: float | None) -> bool:
@@ -27,7 +30,17 @@ def say_the_same(one: str, other: str, cosine: float | None) -> bool:
     if cosine is None or cosine < ALIKE:
         return False
     only_here, only_there = set(here) - set(there), set(there) - set(here)
-    return not (len(only_here) == len(only_there) == 1)
+    if len(only_here) != 1 or len(only_there) != 1:
+        return True
+    return _forms_of_one(only_here.pop(), only_there.pop())
+
+
+def _forms_of_one(one: str, other: str) -> bool:
+    """Are they 'send' and 'sent', 'write' and 'written'? Then they begin alike."""
+    alike = sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    )
+    return alike >= _BEGIN_ALIKE * min(len(one), len(other))
 
 
 def _same_marks(one: str, other: str) -> bool:

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
-from sqlalchemy import Connection, RowMapping, insert, select, text, update
+from sqlalchemy import Connection, Row, RowMapping, insert, select, text, update
 
 from secondbasket.apps.memory import vectors
 from secondbasket.apps.memory.admission import objection
@@ -41,6 +41,7 @@ from secondbasket.apps.memory.statement import (
     checked,
     class_of,
     is_person,
+    meaning_of,
     moment_of,
     source_of,
 )
@@ -120,7 +121,7 @@ class Memories:
         told, why = await self._classified(told)
         if why is not None:
             return Remembered(outcome="refused", why=why)
-        meaning = await self._meaning(told.sentence, class_of(told.data_class))
+        meaning = await self._meaning(told.meaning, class_of(told.data_class))
         return await self._write(partial(_remember, told, meaning, key, at))
 
     async def kept_under(self, key: str) -> Remembered | None:
@@ -243,7 +244,7 @@ class Memories:
         why = why or objection(told)
         if why is not None:
             raise InvalidRequest(f"This cannot be remembered: {why}.")
-        meaning = await self._meaning(told.sentence, class_of(told.data_class))
+        meaning = await self._meaning(told.meaning, class_of(told.data_class))
         at = now()
         new_id, removal, receipt = await self._write(
             partial(self._correct, memory_id, told, meaning, at)
@@ -282,7 +283,7 @@ class Memories:
     async def forget(self, memory_id: str) -> Receipt:
         """Take a memory away with its whole history and all that was derived. Raises NotFound."""
 
-        def take(connection: Connection, removal: Removal) -> Removed:
+        def take(connection: Connection) -> Removed:
             return remove(connection, ids=whole_story(connection, memory_id))
 
         return await self._remove("forgotten", f"{MEMORY}{memory_id}", take)
@@ -295,7 +296,7 @@ class Memories:
         """
         source = source_of(source)
 
-        def take(connection: Connection, removal: Removal) -> Removed:
+        def take(connection: Connection) -> Removed:
             return remove(connection, sources=[source])
 
         return await self._remove("erased", source, take)
@@ -304,12 +305,12 @@ class Memories:
         self,
         reason: Reason,
         target: str,
-        take: Callable[[Connection, Removal], Removed],
+        take: Callable[[Connection], Removed],
     ) -> Receipt:
         removal = Removal(reason=reason, target=target, at=now(), memories=())
 
         def work(connection: Connection) -> tuple[Removal, Receipt]:
-            removed = take(connection, removal)
+            removed = take(connection)
             told = msgspec.structs.replace(removal, memories=removed.ids)
             return told, self._cascades.begin(connection, told, removed)
 
@@ -351,7 +352,7 @@ class Memories:
         model = self._embedder.model
         known = select(vector_table.c.memory_id).where(vector_table.c.model == model)
         query = (
-            select(memories.c.id, memories.c.text, memories.c.data_class)
+            select(memories)
             .where(memories.c.corrected_by.is_(None), memories.c.id.not_in(known))
             .order_by(memories.c.id)
             .limit(most)
@@ -361,18 +362,20 @@ class Memories:
         for start in range(0, len(waiting), _VECTORS_AT_ONCE):
             rows = waiting[start : start + _VECTORS_AT_ONCE]
             highest = max(class_of(row.data_class) for row in rows)
-            made = await self._meanings([row.text for row in rows], highest)
+            made = await self._meanings([_meaning_of(row) for row in rows], highest)
             if made is None:
                 break
             caught += await self._write(
-                partial(_hold_all, dict(zip(((r.id, r.text) for r in rows), made, strict=True)))
+                partial(
+                    _hold_all, dict(zip(((r.id, _meaning_of(r)) for r in rows), made, strict=True))
+                )
             )
         return caught
 
     async def _classified(self, told: Statement) -> tuple[Statement, str | None]:
         """`told` with the class that it has, and why that is too high to be kept."""
-        text = "\n".join((told.sentence, told.subject, told.predicate, told.object))
-        found = await self._classify(text, class_of(told.data_class))
+        words = f"{told.sentence}\n{told.subject}\n{told.predicate}\n{told.object}"
+        found = await self._classify(words, class_of(told.data_class))
         told = msgspec.structs.replace(told, data_class=found.data_class.label)
         if found.data_class <= self._most_class:
             return told, None
@@ -416,8 +419,7 @@ def _remember(
     if key is not None and (done := _under_key(key, connection)) is not None:
         return done
     classes = [class_of(told.data_class)]
-    for parent in told.derived_from:
-        classes.append(class_of(_row(parent, connection)["data_class"]))
+    classes += [class_of(_row(each, connection)["data_class"]) for each in told.derived_from]
     told = msgspec.structs.replace(told, data_class=max(classes).label)
     result = place(connection, told, meaning, at)
     if key is not None:
@@ -473,17 +475,17 @@ def _corrected(row: RowMapping, correction: Correction) -> Statement:
     )
 
 
+def _meaning_of(row: Row[Any]) -> str:
+    return meaning_of(row.text, row.subject, row.predicate, row.object)
+
+
 def _hold_all(made: dict[tuple[str, str], Meaning], connection: Connection) -> int:
     """Only where the text is still what the vector was made of."""
     held = 0
     for (memory_id, words), meaning in made.items():
-        row = connection.execute(
-            select(memories.c.text).where(memories.c.id == memory_id)
-        ).first()
-        if row is not None and row.text == words and meaning.vector:
-            connection.execute(
-                vector_table.delete().where(vector_table.c.memory_id == memory_id)
-            )
+        row = connection.execute(select(memories).where(memories.c.id == memory_id)).first()
+        if row is not None and _meaning_of(row) == words and meaning.vector:
+            connection.execute(vector_table.delete().where(vector_table.c.memory_id == memory_id))
             hold(connection, memory_id, meaning)
             held += 1
     return held

@@ -133,4 +133,3 @@ class Hygiene(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: float
     never_used: float
     contradicted: float
-

@@ -25,9 +25,7 @@ class Meaning(msgspec.Struct, frozen=True):
     vector: bytes
 
 
-def place(
-    connection: Connection, told: Statement, meaning: Meaning | None, at: str
-) -> Remembered:
+def place(connection: Connection, told: Statement, meaning: Meaning | None, at: str) -> Remembered:
     """Keep a statement that was found worth it, at the moment `at`."""
     begins = told.valid_from or at
     alone = told.several or not told.structured

@@ -1,10 +1,10 @@
 """Recall: what answers a question at a moment, to whom. By words and by meaning, fused by rank."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select
 
 from secondbasket.apps.memory import keywords, vectors
 from secondbasket.apps.memory.memory import Memory, Recalled, State
@@ -32,9 +32,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 8
 
 
-def recall(
-    connection: Connection, question: Question, meaning: Meaning | None
-) -> list[Recalled]:
+def recall(connection: Connection, question: Question, meaning: Meaning | None) -> list[Recalled]:
     """What answers, best first; nothing of it is past, coming, corrected or without ground."""
     where = visible(question)
     ranked = {"words": keywords.best(connection, question.text, *where, limit=_CANDIDATES)}
@@ -74,9 +72,7 @@ def visible(question: Question) -> list[ColumnElement[bool]]:
     return where
 
 
-def _outdated(
-    connection: Connection, question: Question, found: Sequence[Memory]
-) -> set[str]:
+def _outdated(connection: Connection, question: Question, found: Sequence[Memory]) -> set[str]:
     """Those for which a worker and the company know different things: the later one answers."""
     if question.worker in (None, COMPANY):
         return set()
@@ -91,7 +87,7 @@ def _outdated(
     lines = dict(
         connection.execute(
             select(memories.c.id, memories.c.line).where(memories.c.id.in_(ids))
-        ).all()  # type: ignore[arg-type]
+        ).all()
     )
     return {each for each in ids if latest.get(lines[each], each) != each}
 
@@ -156,7 +152,7 @@ class _Founded:
         return self._known[basis]
 
 
-def _state(row: Mapping[str, object], at: str) -> State:
+def _state(row: RowMapping, at: str) -> State:
     if row["corrected_by"] is not None:
         return "corrected"
     if str(row["valid_from"]) > at:

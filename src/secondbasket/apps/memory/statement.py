@@ -11,6 +11,7 @@ from secondbasket.errors import InvalidRequest
 Kind = Literal["fact", "episode", "procedure", "preference"]
 """What is so; what happened; how something is done; how somebody wants it."""
 
+KINDS: tuple[Kind, ...] = ("fact", "episode", "procedure", "preference")
 SOURCE_KINDS = ("task", "document", "person", "message")
 COMPANY = ""
 """The worker of a memory that belongs to all of them."""
@@ -55,6 +56,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return bool(self.subject and self.predicate)
 
     @property
+    def meaning(self) -> str:
+        """What its vector is made of: the terms where it has them, however the sentence puts it."""
+        return meaning_of(self.sentence, self.subject, self.predicate, self.object)
+
+    @property
     def sentence(self) -> str:
         return self.text or " ".join(filter(None, (self.subject, self.predicate, self.object)))
 
@@ -67,6 +73,10 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     subject: str | None = None
     predicate: str | None = None
     object: str | None = None
+
+
+def meaning_of(sentence: str, *terms: str) -> str:
+    return " ".join(terms) if all(terms) else sentence
 
 
 def checked(told: Statement) -> Statement:

@@ -65,9 +65,7 @@ def nearest(
     return [each for each in near if each[1] >= least]
 
 
-def alike(
-    vectors: Sequence[bytes], least: float
-) -> Iterator[tuple[int, int, float]]:
+def alike(vectors: Sequence[bytes], least: float) -> Iterator[tuple[int, int, float]]:
     """Pairs (later, earlier, cosine) of positions whose vectors are at least that near."""
     import numpy as np  # noqa: PLC0415 - as above
 

@@ -7,7 +7,7 @@ import msgspec
 
 from secondbasket.apps.memory.memories import Memories
 from secondbasket.apps.memory.memory import Memory, Recalled, Remembered
-from secondbasket.apps.memory.statement import MOST_TERM, MOST_TEXT, Kind, Statement
+from secondbasket.apps.memory.statement import KINDS, MOST_TERM, MOST_TEXT, Kind, Statement
 from secondbasket.apps.tools.ground import ToolGround
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.ports import Tool
@@ -27,14 +27,13 @@ from secondbasket.errors import (
     ToolFailed,
 )
 
-_KINDS = ("fact", "episode", "procedure", "preference")
 _MOST_RECALLED = 20
 _TERM = {"type": "string", "maxLength": MOST_TERM}
 _RECALL = {
     "type": "object",
     "properties": {
         "query": {"type": "string", "minLength": 1, "maxLength": MOST_TEXT},
-        "kinds": {"type": "array", "items": {"enum": list(_KINDS)}, "uniqueItems": True},
+        "kinds": {"type": "array", "items": {"enum": list(KINDS)}, "uniqueItems": True},
         "at": {"type": "string", "description": "What held at this moment (RFC 3339), not now."},
         "limit": {"type": "integer", "minimum": 1, "maximum": _MOST_RECALLED},
     },
@@ -44,7 +43,7 @@ _RECALL = {
 _REMEMBER = {
     "type": "object",
     "properties": {
-        "kind": {"enum": list(_KINDS)},
+        "kind": {"enum": list(KINDS)},
         "text": {"type": "string", "maxLength": MOST_TEXT},
         "subject": _TERM,
         "predicate": _TERM,
@@ -103,7 +102,7 @@ class RecallTool:
             ],
         )
 
-    async def reconcile(self, call: ToolCall) -> NeverHappened:
+    async def reconcile(self, _call: ToolCall) -> NeverHappened:
         return NeverHappened()  # it changes nothing: asking again does no harm
 
 

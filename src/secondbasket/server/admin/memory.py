@@ -13,14 +13,13 @@ from secondbasket.apps.memory.memory import (
     Receipt,
     Remembered,
 )
-from secondbasket.apps.memory.statement import Correction, Statement, class_of
+from secondbasket.apps.memory.statement import KINDS, Correction, Statement, class_of
 from secondbasket.errors import InvalidRequest
 from secondbasket.server.admin.door import read, route
 from secondbasket.server.admin.ports import AdminPorts
 from secondbasket.server.admin.words import EraseOrder, RecallOrder
 
 _MOST_ROWS = 1_000
-_KINDS = ("fact", "episode", "procedure", "preference")
 
 
 def memory_routes(ports: AdminPorts) -> list[BaseRoute]:
@@ -28,7 +27,7 @@ def memory_routes(ports: AdminPorts) -> list[BaseRoute]:
 
     async def listing(request: Request) -> Sequence[Memory]:
         query = request.query_params
-        kinds = [kind for kind in _KINDS if kind in query.getlist("kind")]
+        kinds = [kind for kind in KINDS if kind in query.getlist("of")]
         return await memories.listing(
             worker=query.get("worker"),
             kinds=kinds,

@@ -56,7 +56,7 @@ class Remembering(RuleBasedStateMachine):
         )
         self.lines: dict[str, list[tuple[str, set[str]]]] = {}
         self.said: set[str] = set()
-        self.wrong: dict[str, set[str]] = {}
+        self.wrong: dict[str, tuple[set[str], str]] = {}
         self.number = 0
 
     def word(self) -> str:
@@ -92,7 +92,7 @@ class Remembering(RuleBasedStateMachine):
             correction = Correction(by=person, object=value)
             self.runner.run(self.memories.correct(memory_id, correction))
             values.append((value, {person}))
-            self.wrong[wrong] = sources
+            self.wrong[wrong] = (sources, subject)
             self.said.add(value)
 
     @rule(subject=st.sampled_from(SUBJECTS))
@@ -100,11 +100,8 @@ class Remembering(RuleBasedStateMachine):
         if self.lines.get(subject):
             self.runner.run(self.memories.forget(self.find(subject)))
             self.lines[subject] = []
-            self.wrong = {
-                value: sources
-                for value, sources in self.wrong.items()
-                if self.runner.run(self.database.read(lambda c, v=value: _holds(c, v)))
-            }
+            for value in [each for each, (_, about) in self.wrong.items() if about == subject]:
+                del self.wrong[value]
 
     @rule(source=st.sampled_from([*SOURCES, "person:a", "person:b"]))
     def erase(self, source: str) -> None:
@@ -113,7 +110,7 @@ class Remembering(RuleBasedStateMachine):
             for _, sources in values:
                 sources.discard(source)
             self.lines[subject] = [each for each in values if each[1]]
-        for sources in self.wrong.values():
+        for sources, _ in self.wrong.values():
             sources.discard(source)
 
     def find(self, subject: str) -> str:
@@ -139,7 +136,7 @@ class Remembering(RuleBasedStateMachine):
     def what_nobody_tells_any_more_is_nowhere(self) -> None:
         if hasattr(self, "lines"):
             left = {value for values in self.lines.values() for value, _ in values}
-            left |= {value for value, sources in self.wrong.items() if sources}
+            left |= {value for value, (sources, _) in self.wrong.items() if sources}
             held = self.runner.run(self.database.read(contents))
             assert {value for value in self.said if value in held} <= left
 
@@ -158,10 +155,6 @@ class Remembering(RuleBasedStateMachine):
 def _empty(connection: Connection) -> None:
     for each in metadata.sorted_tables:
         connection.execute(delete(each))
-
-
-def _holds(connection: Connection, value: str) -> bool:
-    return value in contents(connection)
 
 
 def _ids(connection: Connection) -> tuple[set[str], set[str]]:

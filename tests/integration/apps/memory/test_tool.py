@@ -31,8 +31,8 @@ def ground(database: Database | None, tmp_path: Path, **settings: str) -> ToolGr
 
 
 def call(tmp_path: Path, key: str = "k1", **more: Any) -> ToolCall:
-    fields = {"task": "t1", "worker": "clerk", "folder": tmp_path, "arguments": FACT} | more
-    return ToolCall(key=key, **fields)
+    fields: dict[str, Any] = {"task": "t1", "worker": "clerk", "folder": tmp_path}
+    return ToolCall(key=key, **fields | {"arguments": FACT} | more)
 
 
 @pytest.fixture
@@ -45,9 +45,7 @@ async def test_what_is_remembered_is_recalled_with_its_class_and_its_sources(
 ) -> None:
     recall, remember = tools
     told = {**FACT, "source": "document:d7"}
-    outcome = await remember.call(
-        call(tmp_path, arguments=told, data_class=DataClass.CONFIDENTIAL)
-    )
+    outcome = await remember.call(call(tmp_path, arguments=told, data_class=DataClass.CONFIDENTIAL))
     assert outcome.data["outcome"] == "kept"
     answer = await recall.call(call(tmp_path, "k2", arguments={"query": "limit of press 3"}))
     assert "press 3 limit 5 bar" in answer.text
@@ -87,9 +85,7 @@ async def test_what_is_not_kept_says_why(tools: list[Tool], tmp_path: Path) -> N
         await remember.call(call(tmp_path, "k2", arguments={"kind": "fact", "text": "Hm"}))
 
 
-async def test_only_a_persons_own_word_does_not_taint(
-    database: Database, tmp_path: Path
-) -> None:
+async def test_only_a_persons_own_word_does_not_taint(database: Database, tmp_path: Path) -> None:
     memories = memories_over(database, None)
     await memories.remember(
         Statement(

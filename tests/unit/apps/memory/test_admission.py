@@ -1,12 +1,14 @@
 """What is worth keeping. These examples are not those of the scripted month."""
 
+from typing import Any
+
 import pytest
 
 from secondbasket.apps.memory.admission import objection
 from secondbasket.apps.memory.statement import Kind, Statement
 
 
-def told(text: str, kind: Kind = "episode", **fields: str) -> Statement:
+def told(text: str, kind: Kind = "episode", **fields: Any) -> Statement:
     return Statement(kind=kind, sources=("task:t1",), text=text, **fields)
 
 
@@ -28,6 +30,8 @@ def told(text: str, kind: Kind = "episode", **fields: str) -> Statement:
         ("Step 4 done, moving on to the invoices", "own doings"),
         ("Please translate the attached contract into French.", "order"),
         ("Write a short note about the visit", "order"),
+        ("The PIN of the safe is 77A-31", "password"),
+        ("Das Kennwort lautet Mai2024!", "password"),
     ],
 )
 def test_what_is_of_the_moment_is_not_kept(text: str, why: str) -> None:
@@ -45,6 +49,7 @@ def test_what_is_of_the_moment_is_not_kept(text: str, why: str) -> None:
         ("Never send drafts to the board.", "preference"),
         ("Check the seal, then write the batch number on the lid.", "procedure"),
         ("Remember that the plant is closed on 3 May.", "episode"),
+        ("The password policy changes on 3 May.", "episode"),
         ("Press 3 lost pressure twice this week.", "episode"),
         ("Good suppliers answer within a day, says Petra.", "preference"),
     ],

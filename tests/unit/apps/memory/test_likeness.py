@@ -27,7 +27,7 @@ def test_one_word_makes_another_thing_of_it(one: str, other: str) -> None:
     [
         (
             "Order 17 at Elbe was cancelled because the drawings were outdated.",
-            "Because of outdated drawings, order 17 at Elbe got called off.",
+            "Because of outdated drawings, order 17 at Elbe was cancelled.",
         ),
         ("Anna wants a table of at most 9 rows", "A table for Anna should have 9 rows at most"),
     ],

@@ -31,7 +31,7 @@ FACT: dict[str, Any] = {
         ({"confidence": 1.5}, "confidence"),
         ({"data_class": "cosmic"}, "data_class"),
         ({"valid_from": "yesterday"}, "valid_from"),
-        ({"valid_from": "2026-10-02T00:00:00Z", "valid_until": "2026-10-01T00:00:00Z"}, "valid_until"),
+        ({"valid_from": "2026-10-02T00:00Z", "valid_until": "2026-10-01T00:00Z"}, "valid_until"),
         ({"kind": "episode", "predicate": ""}, "predicate"),
         ({"kind": "episode", "object": ""}, "object"),
         ({"derived_from": tuple(f"mem_{n}" for n in range(40))}, "sources"),
