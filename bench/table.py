@@ -301,7 +301,7 @@ def _memory(result: memory.Result) -> str:
     events = next(iter(result.outcomes.values())).events
     return (
         "## Memory after a month\n"
-        f"A scripted month of {events:,} events: facts, changes, repeats in other words, courtesies,"
+        f"A scripted month of {events:,} events: facts, changes, repeats in other words, courtesy,"
         " chatter, secrets, corrections and erasures.\n\n" + rows
     )
 

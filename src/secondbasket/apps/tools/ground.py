@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from secondbasket.apps.memory.memories import Memories
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.document import Answer, Extract
 from secondbasket.core.ports import Tool
-from secondbasket.apps.memory.memories import Memories
 from secondbasket.egress import Session
 
 
