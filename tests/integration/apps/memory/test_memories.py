@@ -223,7 +223,7 @@ async def test_what_is_derived_stands_on_what_it_was_derived_from(memories: Memo
     )
     above = await memories.remember(summary, at=day(1))
     top = episode(
-        "Gentle machines last longest of all of ours", "task:t9", derived_from=(str(above.id),)
+        "Gentle machines last longest of all machines", "task:t9", derived_from=(str(above.id),)
     )
     await memories.remember(top, at=day(1))
     found = await memories.recall("gentle machines", most_class=DataClass.CONFIDENTIAL)
@@ -231,7 +231,7 @@ async def test_what_is_derived_stands_on_what_it_was_derived_from(memories: Memo
     await memories.remember(fact("press", "limit", "6 bar"), at=day(2))
     assert await answers(memories, "gentle machines", most_class=DataClass.CONFIDENTIAL) == []
     states = {each.text: each.state for each in await memories.listing(history=True)}
-    assert states["Gentle machines last longest of all of ours"] == "unfounded"
+    assert states["Gentle machines last longest of all machines"] == "unfounded"
     with pytest.raises(NotFound):
         await memories.remember(
             episode(
@@ -245,7 +245,7 @@ async def test_a_correction_says_it_never_was_so(memories: Memories) -> None:
         fact("press", "limit", "5 bar", text="The press has a limit of 5 bar."), at=day(1)
     )
     derived = episode(
-        "The press is the weakest machine that we have in the hall", derived_from=(str(wrong.id),)
+        "The press is the weakest machine in the northern hall", derived_from=(str(wrong.id),)
     )
     await memories.remember(derived, at=day(1))
     done = await memories.correct(str(wrong.id), Correction(by="person:ann", object="8 bar"))
