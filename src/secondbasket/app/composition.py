@@ -21,6 +21,7 @@ from secondbasket.app.outside import head_destinations, open_door, outside_baske
 from secondbasket.app.prices import local_prices
 from secondbasket.app.remembering import open_memories
 from secondbasket.app.stack import Stack
+from secondbasket.app.tools import open_belt
 from secondbasket.app.weights import makers, model_sources
 from secondbasket.chips.inventory import Inventory, load_probes
 from secondbasket.cloud.placement import load_engines
@@ -295,6 +296,10 @@ async def open_stack(
             currency=currency,
             record=ledger.record_decision,
         )
+        belt = open_belt(settings, door, home, environment, search=documents)
+        closing.push_async_callback(belt.aclose)
+        if engines:
+            await belt.discover()
 
         stack = Stack(
             settings=settings,
@@ -310,6 +315,7 @@ async def open_stack(
             budgets=budgets,
             in_flight=in_flight,
             door=door,
+            belt=belt,
             baskets=baskets,
             health=health,
             independence=Independence(baskets, parity_standing.unproven),

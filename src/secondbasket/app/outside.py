@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import aiohttp
 
 from secondbasket.app.prices import price_of
+from secondbasket.app.tools import tool_urls
 from secondbasket.core.plugins import load
 from secondbasket.core.ports import Upstream, UpstreamFacts
 from secondbasket.core.rules import BasketRules
@@ -27,7 +28,7 @@ from secondbasket.settings import (
 def _destinations(settings: Settings) -> DestinationRules:
     """What the operator's configuration names may be reached, wherever it lies."""
     inside = [destination_of(checked_url(f"http://{place}")) for place in settings.egress.allow]
-    urls = [table.base_url for table in settings.providers.values()]
+    urls = [table.base_url for table in settings.providers.values()] + tool_urls(settings)
     named = [destination_of(checked_url(url)) for url in (*urls, *settings.ledger.head_push_urls)]
     return DestinationRules(inside, named=named)
 

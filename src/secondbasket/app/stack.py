@@ -6,6 +6,7 @@ import anyio
 
 from secondbasket.apps.documents.desk import DocumentDesk
 from secondbasket.apps.memory.memories import Memories
+from secondbasket.apps.tools.belt import Belt
 from secondbasket.chips.inventory import Inventory
 from secondbasket.cloud.supervisor import Supervisor
 from secondbasket.egress.door import Door
@@ -56,6 +57,7 @@ class Stack:
     budgets: Budgets
     in_flight: InFlight
     door: Door
+    belt: Belt
     baskets: Baskets
     health: Health
     independence: Independence

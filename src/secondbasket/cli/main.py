@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Workers": {
         "memory": "Read, correct and erase what workers remember.",
+        "tool": "List what workers can do, and show one tool.",
     },
     "Operate": {
         "explain": "Say who may answer a request and who would, without sending it.",

@@ -145,6 +145,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         reload=stack.reload,
         documents=stack.documents,
         memories=stack.memories,
+        tools=lambda: [tool.facts for tool in stack.belt.all()],
     )
 
 

@@ -8,7 +8,7 @@ import ipaddress
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -466,4 +466,9 @@ class Settings(Section):
     )
     drills: dict[str, DrillTable] = Field(
         default_factory=dict, description="Drills that run by themselves, by name."
+    )
+    tools: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="What each family of tools is told, by the family's name; docs/tools.md says"
+        " what they take.",
     )

@@ -11,6 +11,7 @@
       journal/           receipts on their way into the database
       models/            blobs, manifests, partial
       drills/            signed reports of drills, and their pages
+      tools/             what families of tools keep
       logs/  backups/
 """
 
@@ -48,6 +49,7 @@ class Home:
         self.models = root / "models"
         self.manifests = self.models / "manifests"
         self.drills = root / "drills"
+        self.tools = root / "tools"
         self.logs = root / "logs"
         self.backups = root / "backups"
 

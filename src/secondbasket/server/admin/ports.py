@@ -8,6 +8,7 @@ from secondbasket.apps.memory.memories import Memories
 from secondbasket.core.chip import Chip
 from secondbasket.core.head import PushState
 from secondbasket.core.reloaded import Reloaded
+from secondbasket.core.tool import ToolFacts
 from secondbasket.ledger.ledger import Ledger
 from secondbasket.ledger.notary import Notary
 from secondbasket.maas.drills.drills import Drills
@@ -41,6 +42,7 @@ class AdminPorts:
     findings: Callable[[str | None], Findings]
     explainer: Explainer
     projects: Callable[[], Collection[str]]
+    tools: Callable[[], Sequence[ToolFacts]]
     reload: Callable[[], Reloaded]
     documents: DocumentDesk
     memories: Memories

@@ -13,6 +13,7 @@ from secondbasket.server.admin.machine import machine_routes
 from secondbasket.server.admin.memory import memory_routes
 from secondbasket.server.admin.models import model_routes
 from secondbasket.server.admin.ports import AdminPorts
+from secondbasket.server.admin.tools import tool_routes
 
 
 def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
@@ -28,4 +29,5 @@ def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
         *ledger_routes(ports),
         *document_routes(ports),
         *memory_routes(ports),
+        *tool_routes(ports),
     ]

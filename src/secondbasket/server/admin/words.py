@@ -15,6 +15,7 @@ from secondbasket.core.ports import PullProgress
 from secondbasket.core.replica import ReplicaStatus
 from secondbasket.core.rules import BasketRules
 from secondbasket.core.standing import Standing
+from secondbasket.core.tool import ToolEffect
 from secondbasket.errors import BasketError
 from secondbasket.maas.parity.results import ParityRun
 
@@ -238,3 +239,18 @@ class Stopping(msgspec.Struct, frozen=True):
     """The process is on its way out; running answers get the drain time."""
 
     pid: int
+
+
+class ToolRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that workers can do, as ToolFacts say it."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    effect: ToolEffect
+    data_class: str
+    from_outside: bool
+    egress: bool
+    confined: bool
+    takes_key: bool
+    limit_seconds: float
