@@ -68,6 +68,11 @@ EXCEPTIONS = {
     "maas/parity/examiner.py": {"open_process", "subprocess"},
     # Ourselves, to sign with a key that the server never holds.
     "ledger/signing_process.py": {"run_process"},
+    # The sandbox, which has no network, and what is started in it.
+    "apps/tools/bubblewrap.py": {"run_process"},
+    "apps/tools/sandbox_init.py": {"CDLL", "ctypes", "execv", "fork"},
+    # A child that asks a database, through drivers that the design names as an exception.
+    "apps/tools/sql.py": {"run_process"},
     # Types of the client that it is handed, and its errors.
     "models/sources/hub.py": {"httpx2"},
     # pip's child process, a named exception of the design.
