@@ -296,7 +296,9 @@ async def open_stack(
             currency=currency,
             record=ledger.record_decision,
         )
-        belt = open_belt(settings, door, home, environment, search=documents)
+        belt = open_belt(
+            settings, door, home, environment, search=documents.search, memories=memories
+        )
         closing.push_async_callback(belt.aclose)
         if engines:
             await belt.discover()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from secondbasket.apps.memory.memories import Memories
 from secondbasket.apps.tools.belt import Belt, load_belt
 from secondbasket.apps.tools.ground import DocumentSearch, ToolGround
 from secondbasket.apps.tools.named_places import named_urls
@@ -18,6 +19,7 @@ def open_belt(
     environment: Mapping[str, str],
     *,
     search: DocumentSearch,
+    memories: Memories,
 ) -> Belt:
     """The tools of this installation. Raises SettingsError, PluginError."""
 
@@ -31,6 +33,7 @@ def open_belt(
             programs=home.tools / family,
             environment=environment,
             search=search,
+            memories=memories,
         )
 
     return load_belt(ground, settings.tools)

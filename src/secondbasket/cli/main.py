@@ -20,6 +20,8 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Work": {
         "documents": "Add, list, search and erase the documents that workers know.",
+        "memory": "Read, correct and erase what workers remember.",
+        "tool": "List what workers can do, and show one tool.",
     },
     "Models": {
         "model": "List, pull, show, verify, remove and recommend models.",
@@ -30,10 +32,6 @@ COMMANDS: dict[str, dict[str, str]] = {
         "usage": "Sum up tokens and money.",
         "receipt": "Show what happened for one request.",
         "egress": "Show what left this machine: to whom, and under which law.",
-    },
-    "Workers": {
-        "memory": "Read, correct and erase what workers remember.",
-        "tool": "List what workers can do, and show one tool.",
     },
     "Operate": {
         "explain": "Say who may answer a request and who would, without sending it.",
