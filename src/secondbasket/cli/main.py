@@ -19,9 +19,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "tour": "See the whole stack at work on this machine, in two minutes.",
     },
     "Work": {
-        "documents": "Add, list, search and erase the documents that workers know.",
+        "documents": "Add, list, search and erase the company's documents.",
         "memory": "Read, correct and erase what workers remember.",
-        "tool": "List what workers can do, and show one tool.",
+        "tool": "Show what workers can do, and what each of it may touch.",
     },
     "Models": {
         "model": "List, pull, show, verify, remove and recommend models.",

@@ -13,7 +13,7 @@ from secondbasket.server.admin.words import ToolRow
 
 @click.group()
 def command() -> None:
-    """What workers can do, and what each of it may touch.
+    """Show what workers can do, and what each of it may touch.
 
     Tools come in families. [tools.FAMILY] in basket.toml says what a family is told, such as
     which databases and which origins there are.
