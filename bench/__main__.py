@@ -15,6 +15,7 @@ from bench import (
     litellm,
     machine,
     memory,
+    retrieval,
     routing,
     start,
     table,
@@ -22,7 +23,10 @@ from bench import (
 from secondbasket.core.clock import now
 from tools.locks import ROOT
 
-PARTS = ("start", "engine", "gateway", "detectors", "routing", "failover", "journal", "memory")
+PARTS = (
+    *("start", "engine", "gateway", "detectors", "routing", "failover", "journal", "memory"),
+    "retrieval",
+)
 
 
 def main() -> None:
@@ -42,6 +46,7 @@ def main() -> None:
         "failover": lambda: failover.run(rounds=asked.rounds),
         "journal": lambda: journal.run(rounds=asked.rounds, seconds=asked.seconds),
         "memory": memory.run,
+        "retrieval": retrieval.run,
     }
     if "gateway" in parts:
         litellm.install()

@@ -90,7 +90,7 @@ async def _run(home: Path) -> Result:
             records = DocumentRecords(database)
             await _fill_with_many(records, list(asked.documents.values()))
             search = Search(records, embed)
-            sample = random.Random(0).sample([each.text for each in asked.questions], _TIMED)
+            sample = random.Random(0).choices([each.text for each in asked.questions], k=_TIMED)
             [first] = await _timed(search, sample[:1], meaning=True)
             search_ms = await _timed(search, sample, meaning=True)
             words_ms = await _timed(search, sample, meaning=False)

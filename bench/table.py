@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from bench import detectors, engine, failover, gateway, journal, memory, routing, start
+from bench import detectors, engine, failover, gateway, journal, memory, retrieval, routing, start
 from bench.machine import Machine
 from tools.locks import ROOT
 
@@ -319,6 +319,47 @@ def _memory_figures(result: memory.Result) -> list[tuple[str, str, str]]:
     ]
 
 
+def _retrieval(result: retrieval.Result) -> str:
+    found = _rows(
+        ("ranked by", f"an answer among the first {retrieval.FIRST}"),
+        ((way, f"{result.recall[way]:.3f}") for way in retrieval.WAYS),
+    )
+    times = _rows(
+        (f"search over {retrieval.MANY:,} passages", "median, ms", "p95, ms"),
+        (
+            (way, f"{statistics.median(taken):.1f}", f"{retrieval.p95(taken):.1f}")
+            for way, taken in (
+                ("words and meaning", result.search_ms),
+                ("words alone", result.words_ms),
+            )
+        ),
+    )
+    return (
+        "## Finding passages\n"
+        f"{result.source}: {result.questions:,} questions over {result.documents:,} documents"
+        f" ({result.passages:,} passages). Chosen before anything was tuned; see"
+        f" [the design note](../design/documents.md).\n\n{found}\n"
+        f"The vector of the question is part of the time. The first search, which reads the vectors"
+        f" from the database, took {result.first_s:.1f} s.\n\n{times}"
+    )
+
+
+def _retrieval_figures(result: retrieval.Result) -> list[tuple[str, str, str]]:
+    words, both = (result.recall[way] for way in retrieval.WAYS)
+    return [
+        (
+            f"keyword search's gap in recall@{retrieval.FIRST} that hybrid search closes",
+            f"{result.closed:.0%} ({words:.3f} → {both:.3f})",
+            "≥ 30 %",
+        ),
+        (
+            f"search over {retrieval.MANY:,} passages, median",
+            f"{statistics.median(result.search_ms):.0f} ms",
+            "≤ 50 ms",
+        ),
+    ]
+
+
 def _engine_ratio(result: engine.Result) -> list[tuple[str, str, str]]:
     alone = result.cell("engine alone", 8, "tokens_per_second")
     through = result.cell("through the gateway", 8, "tokens_per_second")
@@ -386,6 +427,7 @@ def write() -> None:
     add(_read("failover", failover.Result), _failover, _failover_figures)
     add(_read("start", start.Result), _start, _start_figures)
     add(_read("detectors", detectors.Result), _detectors, _detector_figures)
+    add(_read("retrieval", retrieval.Result), _retrieval, _retrieval_figures)
     add(_read("journal", journal.Result), _journal, lambda _: [])
     add(_read("memory", memory.Result), _memory, _memory_figures)
 

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 
 from secondbasket import __version__
-from secondbasket.app.documents import open_documents
+from secondbasket.app.documents import bind, open_documents
 from secondbasket.app.following import (
     further_engines,
     guarded_by,
@@ -296,6 +296,7 @@ async def open_stack(
             currency=currency,
             record=ledger.record_decision,
         )
+        bind(documents, memories)
         belt = open_belt(
             settings, door, home, environment, search=documents.search, memories=memories
         )

@@ -1,7 +1,7 @@
 """Documents as people and workers handle them: added, listed, searched, erased."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -40,6 +40,7 @@ class DocumentDesk:
         self._ingest = Ingest(records, embed, self._tell)
         self._record = record
         self._listeners: list[Listener] = []
+        self._telling: set[str] = set()
         self._changing = anyio.Lock()
 
     def on_gone(self, listener: Listener) -> None:
@@ -48,8 +49,12 @@ class DocumentDesk:
         self._listeners.append(listener)
 
     async def _tell(self, collection: str, sources: Sequence[str]) -> None:
-        for each in self._listeners:
-            await each(collection, sources)
+        self._telling |= set(sources)
+        try:
+            for each in self._listeners:
+                await each(collection, sources)
+        finally:
+            self._telling -= set(sources)
 
     async def add(
         self,
@@ -120,12 +125,37 @@ class DocumentDesk:
             await self._records.collection(collection)
             sources = [] if wanted is None else await self._sources(wanted, collection)
             erased = await self._records.remove(collection, sources, whole=wanted is None)
-            await self._tell(collection, erased.sources)
+        self._keep(erased)
+        await self._tell(collection, erased.sources)
+        return erased
+
+    async def forget(self, source: str) -> Mapping[str, int]:
+        """Erase the documents at `source` from every collection, because somebody else erases what
+        rests on them; how much went, by place. Nobody is told: they know.
+
+        What they were told of by us is no order to us.
+        """
+        if source in self._telling:
+            return {}
+        gone = {"documents": 0, "passages": 0, "vectors": 0, "words": 0}
+        async with self._changing:
+            for each in await self._records.collections():
+                erased = await self._records.remove(each.name, [source], whole=False)
+                if not erased.sources:
+                    continue
+                self._keep(erased)
+                gone["documents"] += 1
+                gone["passages"] += erased.passages
+                gone["vectors"] += erased.vectors
+                gone["words"] += erased.words
+        return gone
+
+    def _keep(self, erased: Erased) -> None:
         told = erased.sources[:_MOST_TOLD]
         self._record(
             Decision(
                 kind="documents_erased",
-                subject=collection,
+                subject=erased.collection,
                 outcome="done",
                 detail={
                     "documents": str(len(erased.sources)),
@@ -136,7 +166,6 @@ class DocumentDesk:
                 },
             )
         )
-        return erased
 
     async def _sources(self, wanted: str, collection: str) -> list[str]:
         known = await self._records.documents(collection)

@@ -213,7 +213,9 @@ class DocumentRecords:
                 words=words,
             )
 
-        return await self._database.write(work)
+        erased = await self._database.write(work)
+        await self._database.scrub()
+        return erased
 
     def _insert(
         self, connection: Connection, collection: str, sha256: str, content: NewContent
