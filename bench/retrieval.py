@@ -8,7 +8,7 @@ import os
 import random
 import statistics
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -147,7 +147,7 @@ async def _embedding(home: Path) -> AsyncIterator[Embed]:
             )
 
 
-async def _fill(records: DocumentRecords, embed: Embed, documents: dict[str, str]) -> int:
+async def _fill(records: DocumentRecords, embed: Embed, documents: Mapping[str, str]) -> int:
     """Every document in passages, as an ingest makes them of a text; how many there are."""
     await records.create(_COLLECTION, DataClass.PUBLIC, _MODEL)
     pieces = {name: list(passages(Block("", text))) for name, text in documents.items()}

@@ -24,6 +24,7 @@ Figures = (
     | journal.Result
     | detectors.Result
     | memory.Result
+    | retrieval.Result
 )
 T = TypeVar("T")
 
