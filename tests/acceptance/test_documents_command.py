@@ -87,3 +87,17 @@ def test_without_a_server(stocked_home: Path, folder: Path) -> None:
     found = answer(stocked_home, "search", "which button do I push", "--limit", "1")["found"]
     assert [Path(each["source"]).name for each in found] == ["manual.html"]
     assert len(answer(stocked_home, "rm", "--all")["sources"]) == 4
+
+
+def test_a_passage_of_more_tokens_than_the_model_takes(server: Running, tmp_path: Path) -> None:
+    """Each of these letters is a token; a thousand are twice what the model reads at once."""
+    (tmp_path / "dense.txt").write_text(
+        "天地玄黃宇宙洪荒" * 120 + "\n\nThe harbour closes at nine."
+    )
+    (tmp_path / "plain.txt").write_text("The museum opens at ten.")
+    collection = ("--collection", "dense")
+    done = answer(server.home, "add", str(tmp_path), *collection)
+    assert (done["added"], done["unreadable"]) == (2, [])
+    found = answer(server.home, "search", "closing time of the port", *collection)["found"]
+    assert "harbour" in found[0]["text"]
+    answer(server.home, "rm", "--all", *collection)

@@ -55,8 +55,11 @@ class GatewayEmbed:
                 self._key, EmbeddingRequest(model=self.basket, inputs=texts), floor=data_class
             )
         except ContextLengthExceeded:
-            if len(texts) > 1:  # one of them; the others are not to suffer for it
-                return [(await self._vectors((each,), data_class))[0] for each in texts]
+            # One of them; the others are not to pay for it with a call of their own.
+            if len(texts) > 1:
+                middle = len(texts) // 2
+                first = await self._vectors(texts[:middle], data_class)
+                return [*first, *await self._vectors(texts[middle:], data_class)]
             [text] = texts
             if len(text) < 2:
                 raise
