@@ -269,6 +269,17 @@ class TestLimits:
             )
             assert "67108864" in outcome.text, outcome.text
 
+    @pytest.mark.parametrize(
+        "hide",
+        [
+            "os.mkdir('d'); f = os.open('d', os.O_RDONLY); os.chmod('d', 0); os.fchdir(f)",
+            "[(os.mkdir('d' * 200), os.chdir('d' * 200)) for _ in range(30)]",
+        ],
+    )
+    async def test_what_is_hidden_counts_too(self, folder: Path, hide: str) -> None:
+        outcome = await python(folder, f"import os, time\n{hide}\ntime.sleep(8)", seconds=10)
+        assert outcome.data["ended"] == "folder"
+
     async def test_nothing_survives_the_call(self, folder: Path) -> None:
         outcome = await shell(
             folder,

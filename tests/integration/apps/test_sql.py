@@ -316,7 +316,7 @@ async def test_a_child_that_is_killed_has_changed_nothing_or_all(attachment: Att
     tool = attachment.tools(write=True, seconds=30.0)["sql.execute"]
     slow = (
         "INSERT INTO orders SELECT 100, 'slow', 1 FROM"
-        " (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000000)"
+        " (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000000)"
         " SELECT count(*) FROM n) AS counted"
     )
     call = call_of(slow, "eff_killed")

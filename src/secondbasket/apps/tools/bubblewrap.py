@@ -147,7 +147,7 @@ def _arguments(folder: Path) -> Iterator[str]:
     base = os.path.realpath(sys.base_prefix)
     if not base.startswith("/usr"):
         yield from ("--ro-bind", base, base)
-    yield from ("--ro-bind", sysconfig.get_path("purelib"), PACKAGES)
+    yield from ("--ro-bind-try", sysconfig.get_path("purelib"), PACKAGES)
     yield from ("--proc", "/proc", "--dev", "/dev")
     yield from ("--size", str(_SCRATCH_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
     yield from ("--bind", str(folder), INSIDE)

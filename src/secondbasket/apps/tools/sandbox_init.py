@@ -28,6 +28,7 @@ _BLOCK = 64 * 1024
 _MOST_DRAINED = 64
 _HEAD, _TAIL = 24 * 1024, 8 * 1024
 _MIB = 1024 * 1024
+_RESERVE = 1024 * _MIB
 _PROGRAM = Path("/tmp/program.py")  # noqa: S108 - nobody else is in here
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -62,6 +63,7 @@ class Watch:
         self._ends = time.monotonic() + limits["seconds"]
         self._next = 0.0
         self._next_folder = time.monotonic() + _FOLDER_SECONDS
+        self._free = _free(folder)
 
     def over(self) -> str:
         """'time', 'memory', 'processes', 'folder', or '' where nothing is exceeded."""
@@ -82,9 +84,17 @@ class Watch:
         return ""
 
     def folder(self) -> str:
-        """'folder' where it holds too much, or too many."""
+        """'folder' where it holds too much, or too many, or what cannot be counted.
+
+        Files that are open and have no name any more only the disk knows of: what
+        they take counts once there is little left.
+        """
         left = [self._folder]
         files, size = 0, 0
+        most = self._limits["folder_mib"] * _MIB
+        free = _free(self._folder)
+        if free < _RESERVE and self._free - free > most:
+            return "folder"
         while left:
             try:
                 with os.scandir(left.pop()) as listed:
@@ -95,9 +105,17 @@ class Watch:
                             return "folder"
                         if each.is_dir(follow_symlinks=False):
                             left.append(each.path)
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue  # it went while it was looked at
-        return "folder" if size > self._limits["folder_mib"] * _MIB else ""
+            except OSError:
+                return "folder"  # closed to us, or too deep to be named
+        return "folder" if size > most else ""
+
+
+def _free(folder: str) -> int:
+    """Bytes that are left on the disk that `folder` lies on."""
+    about = os.statvfs(folder)
+    return about.f_bavail * about.f_frsize
 
 
 def _processes() -> tuple[int, int]:
