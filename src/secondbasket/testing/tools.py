@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
+from jsonschema.validators import Draft202012Validator
 
 from secondbasket.apps.tools.belt import Belt
 from secondbasket.core.chat import ChatRequest, Message, ToolSpec
@@ -68,6 +69,7 @@ class ToolContract:
         facts = case.tool.facts
         assert facts.parameters["type"] == "object"
         assert json.loads(json.dumps(facts.parameters)) == facts.parameters
+        Draft202012Validator.check_schema(facts.parameters)
         require_bounded(
             ChatRequest(
                 model="m",

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from secondbasket.apps.tools.arguments import violations
 from secondbasket.apps.tools.belt import Belt, load_belt
 from secondbasket.apps.tools.ground import ToolGround
 from secondbasket.core.ports import Tool
@@ -147,7 +150,7 @@ def test_what_is_not_there_is_told_with_the_nearest() -> None:
         ({"path": 3}, "'path' must be of type string, not 3"),
         ({"path": None}, "'path' must be of type string, not null"),
         ({"path": "a", "offset": "0"}, "'offset' must be of type integer, not \"0\""),
-        ({"path": "a", "offset": -1}, "'offset': -1 is less than the minimum of 0"),
+        ({"path": "a", "offset": -1}, "'offset' must be at least 0, not -1"),
         ({"path": "a", "mode": "all"}, '\'mode\' must be one of "text", "lines", not "all"'),
         ({"path": "a", "range": {}}, "'from' is missing in 'range'"),
         ({"path": ["x" * 500]}, "…"),
@@ -170,7 +173,19 @@ def test_wrong_arguments_are_told_so_that_they_can_be_mended(
     [
         ({"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/x"}}}, {"a": 1}),
         ({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}, {"a": 1}),
-        ({"$ref": "#"}, {}),
+        ({"type": "object", "$ref": "#"}, {}),
+        ({"type": "object", "$ref": "#/none"}, {}),
+        (
+            {
+                "type": "object",
+                "allOf": [{"$ref": "#/a"}] * 2,
+                "a": {"allOf": [{"$ref": "#/b"}] * 9},
+                "b": {"allOf": [{"$ref": "#/c"}] * 9},
+                "c": {"allOf": [{"$ref": "#/d"}] * 9},
+                "d": {"allOf": [{}] * 99},
+            },
+            {},
+        ),
     ],
 )
 def test_a_schema_that_leads_elsewhere_or_in_circles_is_refused(
@@ -192,8 +207,59 @@ def test_a_pattern_does_not_keep_it_busy() -> None:
 
 def test_a_schema_that_is_none_is_the_tools_fault() -> None:
     tool = Plain("bad", {"type": "objekt"})
-    with pytest.raises(PluginError, match="a schema that is none"):
-        Belt({"one": [tool]}).check(tool, {})
+    with pytest.raises(PluginError, match="describes no object"):
+        Belt({"one": [tool]})
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, "", "a", "bcd"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner),
+    max_leaves=8,
+)
+_KINDS = ["object", "array", "string", "number", "integer", "boolean", "null"]
+_SCHEMAS = st.recursive(
+    st.booleans()
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(_KINDS)
+            | st.lists(st.sampled_from(_KINDS), min_size=1, unique=True),
+            "enum": st.lists(_VALUES, min_size=1, max_size=3),
+            "const": _VALUES,
+            "minimum": st.integers(-2, 2),
+            "exclusiveMaximum": st.integers(-2, 2),
+            "minLength": st.integers(0, 2),
+            "maxItems": st.integers(0, 2),
+            "minProperties": st.integers(0, 2),
+            "required": st.lists(st.sampled_from("abc"), max_size=2, unique=True),
+        },
+    ),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "properties": st.dictionaries(st.sampled_from("abc"), inner, max_size=2),
+            "additionalProperties": inner,
+            "items": inner,
+            "prefixItems": st.lists(inner, min_size=1, max_size=2),
+            "anyOf": st.lists(inner, min_size=1, max_size=3),
+            "oneOf": st.lists(inner, min_size=1, max_size=3),
+            "allOf": st.lists(inner, min_size=1, max_size=2),
+            "not": inner,
+        },
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(_SCHEMAS, st.dictionaries(st.sampled_from("abc"), _VALUES, max_size=3))
+def test_it_says_yes_and_no_where_the_reference_does(schema: Any, value: dict[str, Any]) -> None:
+    """Against another's implementation of the standard."""
+    from jsonschema.validators import Draft202012Validator
+
+    whole = {"type": "object", "properties": {"a": schema}, "allOf": [schema]}
+    fits = Draft202012Validator(whole).is_valid(value)
+    assert (violations(whole, value) == []) == fits
 
 
 def test_a_schema_without_end_is_left_out() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from secondbasket.apps.tools.arguments import signature, violations
 from secondbasket.apps.tools.ground import Discovers, ToolGround
 from secondbasket.core.plugins import load
 from secondbasket.core.ports import Tool
@@ -14,7 +15,6 @@ from secondbasket.errors import InvalidRequest, NotFound, PluginError, SettingsE
 
 GROUP = "secondbasket.tools"
 _LARGEST_SCHEMA = 64 * 1024
-_MOST_TOLD = 3
 _SHOWN = 80
 
 
@@ -44,7 +44,6 @@ class Belt:
     def __init__(self, families: Mapping[str, Sequence[Tool]]) -> None:
         self._families = dict(families)
         self._tools = _by_name(self._families)
-        self._checks: dict[str, Any] = {}
 
     async def discover(self) -> None:
         """Ask those families that have to ask for their tools, all at once.
@@ -61,7 +60,6 @@ class Belt:
                 if isinstance(tools, Discovers):
                     asking.start_soon(ask, family, tools)
         self._tools = _by_name(found)
-        self._checks.clear()
 
     async def aclose(self) -> None:
         """Have every family let go of what it opened."""
@@ -89,37 +87,13 @@ class Belt:
     def check(self, tool: Tool, arguments: Mapping[str, Any]) -> None:
         """Raises InvalidRequest in words that a model can mend its call by."""
         facts = tool.facts
-        told = _violations(self._check_of(tool), arguments)
+        told = violations(facts.parameters, arguments)
         if told:
             raise InvalidRequest(
                 f"The arguments of {facts.name} do not fit: {'; '.join(told)}.",
-                hint=f"It takes {_signature(facts.parameters)}.",
+                hint=f"It takes {signature(facts.parameters)}.",
                 param="arguments",
             )
-
-    def _check_of(self, tool: Tool) -> Any:
-        """A validator, made once; its library is loaded with the first call, not at start."""
-        name = tool.facts.name
-        if name not in self._checks:
-            from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - see above
-            from jsonschema.validators import Draft202012Validator, extend  # noqa: PLC0415
-            from referencing import Registry  # noqa: PLC0415
-
-            try:
-                Draft202012Validator.check_schema(tool.facts.parameters)
-            except SchemaError as exc:
-                raise PluginError(
-                    f"The tool '{name}' has a schema that is none: {exc.message[:200]}.",
-                    hint="Whoever wrote it has to mend it.",
-                ) from exc
-            # A pattern can make a look last for ever, and whoever wrote it checks it himself. The
-            # registry retrieves nothing: a reference to elsewhere fails, and is never followed.
-            kind = extend(  # type: ignore[no-untyped-call]
-                Draft202012Validator, {"pattern": _passed, "patternProperties": _passed}
-            )
-            registry: Any = Registry()
-            self._checks[name] = kind(tool.facts.parameters, registry=registry)
-        return self._checks[name]
 
 
 def _by_name(families: Mapping[str, Sequence[Tool]]) -> dict[str, Tool]:
@@ -133,6 +107,11 @@ def _by_name(families: Mapping[str, Sequence[Tool]]) -> dict[str, Tool]:
                     f"Both {homes[name]!r} and {family!r} have a tool '{name}'.",
                     hint="Give one of them another name, or uninstall it.",
                 )
+            if tool.facts.parameters.get("type") != "object":
+                raise PluginError(
+                    f"The schema of the tool '{name}' describes no object.",
+                    hint="Whoever wrote it has to mend it: arguments have names.",
+                )
             if len(msgspec.json.encode(tool.facts.parameters)) > _LARGEST_SCHEMA:
                 raise PluginError(
                     f"The schema of the tool '{name}' is larger than {_LARGEST_SCHEMA} bytes.",
@@ -140,69 +119,3 @@ def _by_name(families: Mapping[str, Sequence[Tool]]) -> dict[str, Tool]:
                 )
             found[name], homes[name] = tool, family
     return found
-
-
-def _passed(_validator: Any, _value: Any, _instance: Any, _schema: Any) -> Iterable[Any]:
-    return ()
-
-
-def _violations(check: Any, arguments: Mapping[str, Any]) -> list[str]:
-    """What is wrong, at most a few of it."""
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - loaded with the first check
-
-    told: list[str] = []
-    try:
-        for error in check.iter_errors(dict(arguments)):
-            words = _in_words(error)
-            if words not in told:  # of what is missing, each name is an error of its own
-                told.append(words)
-            if len(told) == _MOST_TOLD:
-                break
-    except RecursionError:
-        told.append("they are nested too deeply")
-    except Unresolvable as exc:
-        told.append(f"the tool's schema refers to {exc.ref}, which is not part of it")
-    return told
-
-
-def _in_words(error: Any) -> str:
-    where = ".".join(str(part) for part in error.absolute_path)
-    at = f"'{where}'" if where else "the whole"
-    match error.validator:
-        case "required":
-            missing = [name for name in error.validator_value if name not in error.instance]
-            return f"{', '.join(f'{name!r}' for name in missing)} is missing" + (
-                f" in {at}" if where else ""
-            )
-        case "additionalProperties" if error.validator_value is False:
-            known = list(error.schema.get("properties", {}))
-            extra = [name for name in error.instance if name not in known]
-            near = difflib.get_close_matches(extra[0], known, n=1, cutoff=0.5)
-            return f"there is no {extra[0][:_SHOWN]!r}" + (
-                f" (did you mean {near[0]!r}?)" if near else ""
-            )
-        case "type":
-            kinds = error.validator_value
-            wanted = kinds if isinstance(kinds, str) else " or ".join(kinds)
-            return f"{at} must be of type {wanted}, not {_shown(error.instance)}"
-        case "enum":
-            choices = ", ".join(_shown(each) for each in error.validator_value[:20])
-            return f"{at} must be one of {choices}, not {_shown(error.instance)}"
-        case _:
-            return f"{at}: {error.message[:200]}"
-
-
-def _shown(value: object) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _signature(parameters: Mapping[str, Any]) -> str:
-    """'path (string), offset (integer, may be left out)'."""
-    required = parameters.get("required", ())
-    told = []
-    for name, schema in parameters.get("properties", {}).items():
-        kind = schema.get("type", "any JSON") if isinstance(schema, Mapping) else "any JSON"
-        kinds = kind if isinstance(kind, str) else " or ".join(kind)
-        told.append(f"{name} ({kinds}{'' if name in required else ', may be left out'})")
-    return ", ".join(told) or "no arguments"
