@@ -17,7 +17,7 @@ data_class = "confidential"
 
 
 def basket(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("basket"), "tool", *arguments]
+    command = [str(Path(sys.executable).with_name("basket")), "tool", *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 

@@ -18,6 +18,10 @@ from secondbasket.core.tool import NeverHappened, ToolCall, ToolFacts, ToolOutco
 from secondbasket.errors import InvalidRequest, NotFound, PluginError, SettingsError
 from tests.grounds import no_session
 
+DOUBLING: dict[str, Any] = {"type": "object", "$ref": "#/x0"} | {
+    f"x{level}": {"allOf": [{"$ref": f"#/x{level + 1}"}] * 2 if level < 30 else [{}]}
+    for level in range(31)
+}
 READ = {
     "type": "object",
     "properties": {
@@ -175,17 +179,7 @@ def test_wrong_arguments_are_told_so_that_they_can_be_mended(
         ({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}, {"a": 1}),
         ({"type": "object", "$ref": "#"}, {}),
         ({"type": "object", "$ref": "#/none"}, {}),
-        (
-            {
-                "type": "object",
-                "allOf": [{"$ref": "#/a"}] * 2,
-                "a": {"allOf": [{"$ref": "#/b"}] * 9},
-                "b": {"allOf": [{"$ref": "#/c"}] * 9},
-                "c": {"allOf": [{"$ref": "#/d"}] * 9},
-                "d": {"allOf": [{}] * 99},
-            },
-            {},
-        ),
+        (DOUBLING, {}),
     ],
 )
 def test_a_schema_that_leads_elsewhere_or_in_circles_is_refused(

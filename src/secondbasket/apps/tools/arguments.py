@@ -111,9 +111,8 @@ class _Look:
                 yield f"there is no '{name[:_SHOWN]}'{within}{meant}"
             elif "patternProperties" not in schema:
                 yield from self.at(more, inner, at, depth + 1)
-        yield from _count(
-            schema, "Properties", "members", len(value), within.strip() or "the whole"
-        )
+        told = f"'{place}'" if place else "the whole"
+        yield from _count(schema, "Properties", "members", len(value), told)
 
     def _array(
         self, schema: Mapping[str, Any], value: Any, place: str, depth: int
