@@ -18,6 +18,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from bench.month import EVENTS, Event, Month
+from bench.phrases import UNSEEN
 from bench.processes import WORK
 from secondbasket.apps.memory.memories import Memories
 from secondbasket.apps.memory.memory import Memory, Remembered
@@ -35,6 +36,7 @@ from secondbasket.stores.database import Database
 from secondbasket.stores.schema import metadata
 from tools.locks import ROOT
 
+UNSEEN_BY_BOTH = "unseen phrases, words and vectors"
 MODEL = "all-minilm-l6-v2"
 _MODELS = ROOT / ".cache" / "home" / "models"
 
@@ -70,7 +72,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One outcome for each way of comparing: 'words and vectors', 'words alone'."""
+    """One outcome for each set of phrases and way of comparing."""
 
     outcomes: dict[str, Outcome]
 
@@ -261,9 +263,11 @@ async def lived(month: Month, embedder: Embedder | None) -> Outcome:
 
 
 def run(*, events: int = EVENTS) -> Result:
+    vectors = embedder()
     return Result(
         {
-            "words and vectors": anyio.run(lived, Month(events), embedder()),
-            "words alone": anyio.run(lived, Month(events), None),
+            UNSEEN_BY_BOTH: anyio.run(lived, Month(events, phrases=UNSEEN), vectors),
+            "unseen phrases, words alone": anyio.run(lived, Month(events, phrases=UNSEEN), None),
+            "phrases the rules were made with": anyio.run(lived, Month(events), vectors),
         }
     )

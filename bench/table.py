@@ -280,7 +280,14 @@ def _detector_figures(result: detectors.Result) -> list[tuple[str, str, str]]:
 def _memory(result: memory.Result) -> str:
     rows = _rows(
         (
-            *("compared by", "present", "junk", "duplicates", "two in one", "of tellings lost"),
+            *(
+                "phrases, compared by",
+                "present",
+                "junk",
+                "duplicates",
+                "two in one",
+                "of tellings lost",
+            ),
             *("superseded, stale", "erased, found", "remember p50, ms", "recall p50, ms"),
         ),
         (
@@ -308,7 +315,7 @@ def _memory(result: memory.Result) -> str:
 
 
 def _memory_figures(result: memory.Result) -> list[tuple[str, str, str]]:
-    outcome = result.outcomes["words and vectors"]
+    outcome = result.outcomes[memory.UNSEEN_BY_BOTH]
     return [
         ("memory: junk and duplicates after a month", f"{outcome.unclean:.1%}", "≤ 5 %"),
         (

@@ -97,7 +97,7 @@ def objection(told: Statement, prompt: str = "") -> str | None:
         return "it tells a password"
     if not told.structured:
         said = sentences(text)
-        if len(matter) < _LEAST_CONTENT:
+        if len(set(matter) - names(text)) < _LEAST_CONTENT:
             return "it says too little to be of use later"
         if all(each.endswith("?") for each in said):
             return "it is a question"

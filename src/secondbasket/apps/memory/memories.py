@@ -12,6 +12,13 @@ from sqlalchemy import Connection, Row, RowMapping, insert, select, text, update
 from secondbasket.apps.memory import vectors
 from secondbasket.apps.memory.admission import objection
 from secondbasket.apps.memory.cascade import Cascade, Cascades, Removal
+from secondbasket.apps.memory.courtesies import (
+    COURTESIES,
+    MATTERS,
+    in_question,
+    is_courtesy,
+    without_names,
+)
 from secondbasket.apps.memory.hygiene import measure
 from secondbasket.apps.memory.memory import (
     Corrected,
@@ -92,6 +99,7 @@ class Memories:
         self._record = record
         self._embedder = embedder
         self._most_class = most_class
+        self._known: Sequence[Meaning] | None = None
         self._cascades = Cascades(database, record=record)
 
     def on_removal(self, name: str, cascade: Cascade) -> None:
@@ -116,9 +124,10 @@ class Memories:
             if done is not None:
                 return done
         why = objection(told, prompt)
-        if why is not None:
-            return Remembered(outcome="refused", why=why)
-        told, why = await self._classified(told)
+        if why is None:
+            told, why = await self._classified(told)
+        if why is None:
+            why = await self._courtesy(told)
         if why is not None:
             return Remembered(outcome="refused", why=why)
         meaning = await self._meaning(told.meaning, class_of(told.data_class))
@@ -383,6 +392,20 @@ class Memories:
         holds = f", it holds: {kinds}" if kinds else ""
         label = found.data_class.label
         return told, f"its class is {label}{holds}; up to {self._most_class.label} is kept"
+
+    async def _courtesy(self, told: Statement) -> str | None:
+        """Why it is not kept, where it means no more than a courtesy does."""
+        if self._embedder is None or not in_question(told):
+            return None
+        if self._known is None:
+            self._known = await self._meanings((*COURTESIES, *MATTERS), DataClass.PUBLIC)
+        here = await self._meaning(without_names(told.sentence), class_of(told.data_class))
+        if self._known is None or here is None or not here.vector:
+            return None
+        known = [each.vector for each in self._known]
+        if is_courtesy(here.vector, known[: len(COURTESIES)], known[len(COURTESIES) :]):
+            return "it means no more than a courtesy"
+        return None
 
     async def _meaning(self, sentence: str, data_class: DataClass) -> Meaning | None:
         made = await self._meanings([sentence], data_class)

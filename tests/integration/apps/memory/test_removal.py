@@ -78,7 +78,7 @@ async def test_all_tables_are_empty_once_all_is_erased(
     base = await memories.remember(fact("press", "limit", "5 bar"), at=day(1))
     await memories.remember(fact("press", "limit", "6 bar"), at=day(2))
     await memories.remember(
-        episode("A press got stronger after its seals were changed", derived_from=(str(base.id),))
+        episode("A press got stronger after its 3 seals were changed", derived_from=(str(base.id),))
     )
     await memories.erase("task:t1")
     found = await database.read(counts)
