@@ -14,6 +14,7 @@ from secondbasket.cli.connection import Connection, connect
 from secondbasket.cli.finding import Finding, broken, ok, warning
 from secondbasket.cli.home import read_home
 from secondbasket.cli.output import emit, json_option, printable, size
+from secondbasket.cli.sandbox_check import sandbox
 from secondbasket.core.chip import Chip
 from secondbasket.core.pepper import PepperFact
 from secondbasket.errors import BasketError
@@ -77,6 +78,7 @@ def _examine() -> Iterator[Finding]:
     yield checks.outbound(settings, os.environ)
     yield checks.upstreams(settings)
     yield from checks.provider_keys(settings, os.environ)
+    yield sandbox()
     if usable.state != "broken":
         yield from checks.models(home, settings)
         yield from anyio.run(_examine_stack, settings)
