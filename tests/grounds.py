@@ -16,6 +16,7 @@ from secondbasket.egress.door import Door
 from secondbasket.policy.destinations import DestinationRules, destination_of
 
 Request = aiohttp_web.Request
+BOMB = gzip.compress(bytes(20_000_000))
 PAGE = """<html><head><title>Prices</title><script>alert('no')</script></head>
 <body><h1>Prices &amp; terms</h1><p>Bolts cost
 <b>3 EUR</b>.</p><ul><li>Nuts</li><li>Nails</li></ul></body></html>"""
@@ -89,7 +90,7 @@ class _Pages:
 
     async def bomb(self, request: Request) -> aiohttp_web.Response:
         return aiohttp_web.Response(
-            body=gzip.compress(bytes(20_000_000)),
+            body=BOMB,
             headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"},
         )
 

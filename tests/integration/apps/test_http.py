@@ -92,8 +92,12 @@ async def test_fifty_megabytes_are_cut_while_they_are_read(tools: Tools, site: S
 
 
 async def test_a_bomb_is_not_unpacked(tools: Tools, site: Site) -> None:
+    tracemalloc.start()
     with pytest.raises((OutcomeUnknown, ToolFailed), match="encoding"):
         await get(tools, f"{site.origin}/bomb")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 async def test_what_hangs_is_left(tools: Tools, site: Site) -> None:

@@ -52,6 +52,7 @@ async def asked(
             data=payload,
             headers={**headers, **_ALWAYS},
             allow_redirects=False,
+            auto_decompress=False,  # what came packed unasked is not even begun to be unpacked
             timeout=_TIMEOUT,
         ) as reply:
             if reply.headers.get("Content-Encoding", "identity") != "identity":
