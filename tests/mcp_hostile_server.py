@@ -116,6 +116,8 @@ def main() -> None:
             asked += 1
             cursor = message.get("params", {}).get("cursor", "")
             say({"id": number, "result": listed(mode, asked, cursor)})
+            if mode == "deaf" and asked > 1:
+                time.sleep(600)
         elif method == "tools/call":
             with record.open("a") as file:
                 file.write(f"call {json.dumps(message['params'])}\n")

@@ -76,6 +76,17 @@ async def test_one_that_does_not_answer_keeps_nobody(
         assert len(record.of("cancelled")) == 1, "it is told that nobody waits any more"
 
 
+async def test_one_that_does_not_read_keeps_nobody(hostile: Any, call: Any) -> None:
+    tools = hostile("deaf")
+    tool = await only(tools)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await tool.call(call(tool, {"text": "x" * 2_000_000}))
+    begun = time.monotonic()
+    await tools.aclose()
+    assert time.monotonic() - begun < 6
+
+
 async def test_one_that_never_greets_is_left_out(hostile: Any) -> None:
     tools = hostile("mute", start_seconds=0.5)
     assert await tools.discover() == ()
