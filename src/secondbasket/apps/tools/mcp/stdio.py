@@ -28,6 +28,7 @@ from secondbasket.wires.mcp.messages import (
 _KEEPER = str(Path(__file__).with_name("keeper.py"))
 _GRACE_SECONDS = 2.0
 _CANCEL_SECONDS = 0.5
+_LAST_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -197,6 +198,9 @@ class _Child:
                 await self._process.wait()
         self._kill()
         await self._process.wait()
+        # Not before the pipes are let go of at the other end: what still waits to be written is
+        # then given up, and the pipe closed.
+        await asyncio.wait(self._ears, timeout=_LAST_SECONDS)
         for ear in self._ears:
             ear.cancel()
         await asyncio.gather(*self._ears, return_exceptions=True)
