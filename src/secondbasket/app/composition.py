@@ -17,6 +17,7 @@ from secondbasket.app.following import (
     projects_of,
     scheduled_by,
 )
+from secondbasket.app.office import durable_url, open_office
 from secondbasket.app.outside import head_destinations, open_door, outside_baskets
 from secondbasket.app.prices import local_prices
 from secondbasket.app.remembering import open_memories
@@ -304,6 +305,18 @@ async def open_stack(
         if engines:
             await belt.discover()
 
+        office = open_office(
+            database=database,
+            durable_url=durable_url(settings.database.url, home),
+            home=home,
+            belt=belt,
+            gateway=gateway,
+            basket=settings.models.default_chat,
+            key_of=keys.active,
+            record=ledger.record_decision,
+            currency=currency,
+            at_once=settings.workers.at_once,
+        )
         stack = Stack(
             settings=settings,
             home=home,
@@ -342,6 +355,7 @@ async def open_stack(
             ),
             chips=chips,
             reload=reload,
+            office=office,
             documents=documents,
             memories=memories,
         )
@@ -354,6 +368,7 @@ async def open_stack(
             background.start_soon(notary.run, settings.ledger.head_seconds)
             background.start_soon(head_push.run)
             background.start_soon(schedule.run)
+            background.start_soon(office.shift.run)
         await background.start(drills.run)
         prober = Prober(baskets, health, idle_seconds=settings.health.probe_seconds)
         background.start_soon(prober.run)
@@ -369,6 +384,7 @@ async def open_stack(
             )
         yield stack
         drills.stop()
+        office.shift.stop()
         await stack.drain()
         await supervisor.stop(settings.engine.drain_seconds)
         if engines:

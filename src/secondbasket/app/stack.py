@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import anyio
 
+from secondbasket.app.office import Office
 from secondbasket.apps.documents.desk import DocumentDesk
 from secondbasket.apps.memory.memories import Memories
 from secondbasket.apps.tools.belt import Belt
 from secondbasket.chips.inventory import Inventory
 from secondbasket.cloud.supervisor import Supervisor
+from secondbasket.core.key import Key
 from secondbasket.egress.door import Door
 from secondbasket.errors import AuthenticationFailed, ModelNotFound
 from secondbasket.ledger.head_push import HeadPush
@@ -73,6 +75,7 @@ class Stack:
     chips: Inventory
     reload: Reload
     documents: DocumentDesk
+    office: Office
     memories: Memories
 
     async def local_key(self) -> str:
@@ -87,6 +90,10 @@ class Stack:
             _, key = await self.keys.create(by=None, name=_LOCAL_KEY_NAME, role="admin")
             self.home.keep_local_key(key)
         return key
+
+    async def owner(self) -> Key:
+        """The key of this machine's owner, without its secret."""
+        return self.keys.verify(await self.local_key())
 
     def waiting_for(self) -> str | None:
         """Why the default model cannot answer yet; None when it can."""

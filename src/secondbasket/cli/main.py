@@ -19,6 +19,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "tour": "See the whole stack at work on this machine, in two minutes.",
     },
     "Work": {
+        "task": "Delegate work, follow it, approve it, and read what came of it.",
+        "report": "Tell what workers did overnight, and what waits for you.",
+        "worker": "List who work can be handed to, and check a worker's file.",
         "documents": "Add, list, search and erase the company's documents.",
         "memory": "Read, correct and erase what workers remember.",
         "tool": "Show what workers can do, and what each of it may touch.",

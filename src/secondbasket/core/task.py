@@ -20,7 +20,8 @@ EffectState = Literal["intended", "done", "failed", "uncertain", "undone"]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked for. `files` are names to contents as they are put into the task's folder."""
+    """What is asked for. `deadline` is RFC 3339. `key`: the same order of the same caller twice
+    under one key is one task; empty for none."""
 
     text: str
     worker: str
@@ -30,6 +31,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     data_class: str = "public"
     parent: str = ""
     baseline_minutes: float | None = None
+    key: str = ""
 
 
 class Planned(msgspec.Struct, frozen=True, tag="planned"):
@@ -142,6 +144,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cost: int = 0
+    currency: str = ""
     deliverables: Sequence[str] = ()
     baseline_minutes: float | None = None
     accepted: bool | None = None

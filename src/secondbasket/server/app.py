@@ -25,6 +25,9 @@ from secondbasket.server.console.ports import ConsolePorts, ModelView
 from secondbasket.server.console.routes import console_routes
 from secondbasket.server.health import health_routes
 from secondbasket.server.hosts import AllowedHosts
+from secondbasket.server.mcp.desk import BoardDesk
+from secondbasket.server.mcp.ports import McpPorts
+from secondbasket.server.mcp.routes import mcp_routes
 from secondbasket.server.openai.door import NotServed
 from secondbasket.server.openai.ports import OpenAIPorts
 from secondbasket.server.openai.routes import openai_routes
@@ -36,6 +39,7 @@ def public_app(stack: Stack) -> ASGIApp:
     routes = [
         *openai_routes(_openai_ports(stack)),
         *anthropic_routes(_anthropic_ports(stack)),
+        *mcp_routes(_mcp_ports(stack)),
         *health_routes(
             waiting_for=stack.waiting_for,
             exposition=stack.metrics.exposition,
@@ -70,6 +74,15 @@ def _anthropic_ports(stack: Stack) -> AnthropicPorts:
         refused=stack.metrics.refused,
         max_body_bytes=settings.max_body_bytes,
         stall_seconds=settings.client_stall_seconds,
+    )
+
+
+def _mcp_ports(stack: Stack) -> McpPorts:
+    return McpPorts(
+        verify=stack.keys.verify,
+        refused=stack.metrics.refused,
+        desk=BoardDesk(stack.office.board, stack.office.roster),
+        max_body_bytes=stack.settings.server.max_body_bytes,
     )
 
 
@@ -129,6 +142,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         keys=stack.keys,
         pepper_care=stack.pepper_care,
         local_key=stack.local_key,
+        owner=stack.owner,
         ledger=stack.ledger,
         tell_egress=stack.door.meter.tell,
         notary=stack.notary,
@@ -138,6 +152,9 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         chips=chips,
         status=lambda: _status(stack, address),
         stop=stop,
+        board=stack.office.board,
+        reporter=stack.office.reporter,
+        roster=stack.office.roster,
         parity=stack.parity,
         findings=stack.independence.findings,
         explainer=stack.explainer,

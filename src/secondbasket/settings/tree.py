@@ -163,6 +163,12 @@ class ModelSettings(Section):
     )
 
 
+class WorkersSettings(Section):
+    """Workers: what they do at a time in this process."""
+
+    at_once: Count = Field(default=4, description="Tasks that are worked on at a time.")
+
+
 class EngineSettings(Section):
     """How models are run. What is not set is chosen for the chip and the model."""
 
@@ -464,6 +470,7 @@ class Settings(Section):
     baskets: dict[str, BasketTable] = Field(
         default_factory=dict, description="Public model names over several upstreams, by name."
     )
+    workers: WorkersSettings = WorkersSettings()
     drills: dict[str, DrillTable] = Field(
         default_factory=dict, description="Drills that run by themselves, by name."
     )

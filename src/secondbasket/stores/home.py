@@ -11,6 +11,9 @@
       journal/           receipts on their way into the database
       models/            blobs, manifests, partial
       drills/            signed reports of drills, and their pages
+      workers/           the home's own workers, a Markdown file each
+      tasks/             a folder for each task: what was handed over, and what came of it
+      runs.db            how far the runs of tasks have come
       tools/             what families of tools keep
       logs/  backups/
 """
@@ -50,6 +53,9 @@ class Home:
         self.manifests = self.models / "manifests"
         self.drills = root / "drills"
         self.tools = root / "tools"
+        self.workers = root / "workers"
+        self.tasks = root / "tasks"
+        self.runs = root / "runs.db"
         self.logs = root / "logs"
         self.backups = root / "backups"
 
@@ -61,7 +67,7 @@ class Home:
         """
         folders = (
             *(self.run, self.secrets, self.journal, self.models),
-            *(self.drills, self.logs, self.backups),
+            *(self.drills, self.workers, self.tasks, self.logs, self.backups),
         )
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -174,6 +174,7 @@ tasks = Table(
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     Column("cost", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
     Column("deliverables", Text, nullable=False),
     Column("baseline_minutes", Double),
     Column("accepted", Boolean),
@@ -238,6 +239,15 @@ approvals = Table(
     Index("approvals_by_task", "task"),
     Index("approvals_by_state", "state", "asked_at"),
     Index("approvals_by_worker", "worker", "tool", "answered_at"),
+)
+
+# What an administrator turned off, 'workers' so far: there is a row while it is off.
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("by", Text, nullable=False),
 )
 
 # How far each journal segment that still lies on a disk has been folded, in bytes.

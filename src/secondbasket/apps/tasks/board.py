@@ -1,6 +1,7 @@
 """The task board: what people and programs do with tasks. Everybody sees their own; an
 administrator sees all."""
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from secondbasket.apps.tasks.approvals import Approvals
 from secondbasket.apps.tasks.effects import Effects
 from secondbasket.apps.tasks.records import TaskRecords
 from secondbasket.apps.workers.roster import Roster
+from secondbasket.core.canonical import canonical
 from secondbasket.core.clock import now, parse
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.decision import Decision
@@ -28,7 +30,13 @@ from secondbasket.core.task import (
     Task,
     TaskState,
 )
-from secondbasket.errors import Conflict, InvalidRequest, NotFound, StoreError
+from secondbasket.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    StoreError,
+)
 
 # Where whoever waits has something to do or to read.
 _STILL = ENDED | {"waiting"}
@@ -49,7 +57,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Board:
-    """`nudge` tells the shift of a change. `record` writes a decision to the ledger."""
+    """`nudge` tells the shift of a change. `record` writes a decision to the ledger;
+    `currency` is that of every cost."""
 
     def __init__(
         self,
@@ -61,6 +70,7 @@ class Board:
         folder_of: Callable[[str], Path],
         nudge: Callable[[], None],
         record: Callable[[Decision], None],
+        currency: str,
     ) -> None:
         self._records = records
         self._effects = effects
@@ -69,6 +79,7 @@ class Board:
         self._folder_of = folder_of
         self._nudge = nudge
         self._record = record
+        self._currency = currency
 
     async def add(self, key: Key, order: Order, files: Mapping[str, Path] | None = None) -> Task:
         """Hand over a task, with copies of `files` by the names they get.
@@ -80,7 +91,7 @@ class Board:
         for other in order.after:
             await self._own(key, other)
         task = Task(
-            id=new_id("task"),
+            id=_id(key, order),
             worker=worker.name,
             text=order.text.strip(),
             state="queued",
@@ -92,8 +103,11 @@ class Board:
             after=tuple(order.after),
             parent=order.parent,
             data_class=data_class.label,
+            currency=self._currency,
             baseline_minutes=order.baseline_minutes,
         )
+        if order.key and (again := await self._known(task)):
+            return again
         await anyio.to_thread.run_sync(_put, self._folder_of(task.id) / "in", files or {})
         await self._records.add(task, worker)
         self._tell("task_added", task, key, worker=worker.name)
@@ -193,7 +207,9 @@ class Board:
             raise Conflict(f"The task is {old.state}.", hint="Cancel it first, or let it end.")
         folder = self._folder_of(task)
         names = [*old.deliverables, *_inputs(folder)]
-        files = {Path(name).name: folder / name for name in names if (folder / name).is_file()}
+        files = {
+            Path(name).name: folder / name for name in names if _lies_in(folder / name, folder)
+        }
         order = Order(
             text=f"{old.text}\n\nThis is to be different: {text.strip()}",
             worker=old.worker,
@@ -204,23 +220,26 @@ class Board:
         )
         return await self.add(key, order, files)
 
-    async def switch(self, key: Key, *, off: bool) -> int:
-        """The one switch: pause every worker at once, or let them go on. For administrators."""
-        count = await self._records.pause_all(off)
-        decision = Decision(
-            kind="workers_paused" if off else "workers_started",
-            subject="all",
-            outcome="done",
-            detail={"by": key.id, "tasks": str(count)},
-        )
-        self._record(decision)
+    async def switch(self, key: Key, *, off: bool) -> None:
+        """The one switch: pause every worker at once, or let them all go on.
+
+        Raises PermissionDenied for who is no administrator.
+        """
+        if key.role != "admin":
+            raise PermissionDenied("Only an administrator may pause and start all workers.")
+        await self._records.switch(off=off, by=key.id)
+        kind = "workers_paused" if off else "workers_started"
+        self._record(Decision(kind=kind, subject="all", outcome="done", detail={"by": key.id}))
         self._nudge()
-        return count
+
+    async def off(self) -> bool:
+        """Are all workers paused?"""
+        return await self._records.off()
 
     async def wait(self, key: Key, task: str, seconds: float) -> Task:
         """The task once it is at its end, waits for a person, or `seconds` are over."""
         with anyio.move_on_after(seconds):
-            while (found := await self._own(key, task)).state not in _STILL:  # noqa: ASYNC110
+            while (found := await self._own(key, task)).state not in _STILL:  # noqa: ASYNC110 - a pace
                 await anyio.sleep(0.2)
             return found
         return await self._own(key, task)
@@ -230,7 +249,18 @@ class Board:
         found = await self._own(key, task)
         if name not in found.deliverables:
             raise NotFound(f"The task made no file '{name[:200]}'.")
-        return self._folder_of(task) / name
+        folder = self._folder_of(task)
+        path = folder / name
+        # A program in the sandbox may have put a link there, to what it could not see itself.
+        if not await anyio.to_thread.run_sync(_lies_in, path, folder):
+            raise NotFound(f"The file '{name[:200]}' is not there any more.")
+        return path
+
+    async def _known(self, task: Task) -> Task | None:
+        try:
+            return (await self._records.find(task.id)).task
+        except NotFound:
+            return None
 
     async def _own(self, key: Key, task: str) -> Task:
         found = (await self._records.find(task)).task
@@ -244,6 +274,13 @@ class Board:
         )
         self._record(decision)
         self._nudge()
+
+
+def _id(key: Key, order: Order) -> str:
+    """A new one, or always the same for one key of a caller's own."""
+    if not order.key:
+        return new_id("task")
+    return f"task_{hashlib.sha256(canonical([key.id, order.key])).hexdigest()[:26]}"
 
 
 def _checked(order: Order, key: Key) -> DataClass:
@@ -292,6 +329,10 @@ def _cancelled(task: Task) -> Mapping[str, Any]:
     return {"state": "cancelled", "ended_at": now(), "wake_at": "", "reason": "cancelled"}
 
 
+def _lies_in(path: Path, folder: Path) -> bool:
+    return path.is_file() and path.resolve() == folder.resolve() / path.relative_to(folder)
+
+
 def _inputs(folder: Path) -> list[str]:
     given = folder / "in"
     return sorted(f"in/{path.name}" for path in given.iterdir()) if given.is_dir() else []
@@ -301,7 +342,7 @@ def _put(folder: Path, files: Mapping[str, Path]) -> None:
     if len(files) > _MOST_FILES:
         raise InvalidRequest(f"A task takes {_MOST_FILES} files at most.", param="files")
     try:
-        folder.mkdir(parents=True, mode=0o700)
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         total = 0
         for name, path in files.items():
             if Path(name).name != name or name in {".", ".."} or "\0" in name:

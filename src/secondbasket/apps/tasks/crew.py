@@ -16,6 +16,8 @@ from secondbasket.core.clock import now, parse, timestamp
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.task import Called, Entry, LoggedEntry, Planned
 
+_AT_ONCE = 0.001
+
 
 class Crew:
     """`holder` names this process in leases. Once `stop` is called, every move halts."""
@@ -74,6 +76,9 @@ class Crew:
         held = await self._records.find(task)
         if halt := self._may_not(held):
             return halt
+        if await self._records.off():
+            # Nobody takes it up while they are off; once they are on, it goes on at once.
+            return Halt(state="parked", reason="all workers are paused", again_seconds=_AT_ONCE)
         began = time.perf_counter()
         entry = await self._entry(held, position, move, log)
         if isinstance(entry, Halt):

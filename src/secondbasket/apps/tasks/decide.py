@@ -198,10 +198,7 @@ class _Walk:
             raise _Failed(f"step '{step.id}': {exc.message}") from exc
 
     def _names(self, item: Any) -> dict[str, Any]:
-        steps = {
-            name: {"text": each.text, "data": each.data, "error": each.error, "files": each.files}
-            for name, each in self._results.items()
-        }
+        steps = {name: _told(each) for name, each in self._results.items()}
         task = {"text": self._brief.text, "files": list(self._brief.files)}
         return {"task": task, "steps": steps, "item": item, **steps}
 
@@ -213,3 +210,14 @@ class _Walk:
         for check in step.checks:
             if missing := missed(check, step, self._results, files):
                 raise _Failed(f"step '{step.id}': {missing}")
+
+
+def _told(result: Result) -> dict[str, Any]:
+    """A result as templates see it; `each` are those of a step's items, in their order."""
+    return {
+        "text": result.text,
+        "data": result.data,
+        "error": result.error,
+        "files": list(result.files),
+        "each": [_told(part) for part in result.parts],
+    }

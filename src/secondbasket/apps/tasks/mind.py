@@ -109,7 +109,7 @@ def fitting(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
     """
     # Slow to import, and without a task nobody needs it.
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - as told
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
+    from jsonschema.exceptions import best_match  # noqa: PLC0415 - as above
 
     try:
         data = json.loads(_bare(text))

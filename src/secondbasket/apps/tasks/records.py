@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, insert, or_, select, update
 
 from secondbasket.core.clock import now, timestamp
 from secondbasket.core.data_class import DataClass
@@ -13,7 +13,7 @@ from secondbasket.core.task import ENDED, Called, Entry, LoggedEntry, Task, Task
 from secondbasket.core.worker import Worker
 from secondbasket.errors import Conflict, NotFound
 from secondbasket.stores.database import Database
-from secondbasket.stores.schema import task_entries, tasks
+from secondbasket.stores.schema import switches, task_entries, tasks
 
 _encode = msgspec.json.Encoder().encode
 _worker = msgspec.json.Decoder(Worker)
@@ -21,6 +21,7 @@ _names = msgspec.json.Decoder(tuple[str, ...])
 _entry: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 _JSON_COLUMNS = ("after", "deliverables")
 _MOST_CANDIDATES = 200
+_WORKERS = "workers"
 
 
 class LeaseLost(Conflict):
@@ -44,6 +45,7 @@ class TaskRecords:
         self._database = database
 
     async def add(self, task: Task, worker: Worker) -> None:
+        """One whose id is there already is left as it is."""
         row = _row(task) | {
             "document": _encode(worker).decode(),
             "paused": False,
@@ -51,7 +53,8 @@ class TaskRecords:
             "lease_by": "",
             "lease_until": "",
         }
-        await self._database.write(lambda c: c.execute(insert(tasks), row))
+        statement = self._database.insert(tasks).values(row).on_conflict_do_nothing()
+        await self._database.write(lambda c: c.execute(statement))
 
     async def find(self, task: str) -> Held:
         """Raises NotFound."""
@@ -80,6 +83,21 @@ class TaskRecords:
         rows = await self._database.read(lambda c: c.execute(query).mappings().all())
         return [_held(row).task for row in rows]
 
+    async def ended_between(
+        self, since: str, until: str, *, owner: str | None, limit: int
+    ) -> list[Task]:
+        """Tasks that came to their end in [since, until), oldest first."""
+        query = (
+            select(tasks)
+            .where(tasks.c.ended_at >= since, tasks.c.ended_at < until)
+            .order_by(tasks.c.ended_at, tasks.c.id)
+            .limit(limit)
+        )
+        if owner is not None:
+            query = query.where(tasks.c.owner == owner)
+        rows = await self._database.read(lambda c: c.execute(query).mappings().all())
+        return [_held(row).task for row in rows]
+
     async def waiting_for_hands(self) -> bool:
         """Is there any task that is not at its end?"""
         query = select(tasks.c.id).where(tasks.c.state.not_in(ENDED)).limit(1)
@@ -92,6 +110,8 @@ class TaskRecords:
         """
 
         def work(connection: Connection) -> list[Held]:
+            if _off(connection):
+                return []
             moment = now()
             ready = or_(
                 tasks.c.state.in_(("queued", "planning", "working")),
@@ -225,14 +245,24 @@ class TaskRecords:
 
         return await self._database.write(work)
 
-    async def pause_all(self, paused: bool) -> int:
-        """The one switch: every task that is not at its end. Returns how many it changed."""
-        statement = (
-            update(tasks)
-            .where(tasks.c.state.not_in(ENDED), tasks.c.paused.is_(not paused))
-            .values(paused=paused, updated_at=now())
-        )
-        return await self._database.write(lambda c: c.execute(statement).rowcount)
+    async def off(self) -> bool:
+        """Were all workers paused?"""
+        return await self._database.read(_off)
+
+    async def switch(self, *, off: bool, by: str) -> None:
+        """The one switch: while it is off, no task of anybody goes on, in any process."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(switches).where(switches.c.name == _WORKERS))
+            if off:
+                row = {"name": _WORKERS, "at": now(), "by": by}
+                connection.execute(insert(switches), row)
+
+        await self._database.write(work)
+
+
+def _off(connection: Connection) -> bool:
+    return connection.scalar(select(switches.c.name).where(switches.c.name == _WORKERS)) is not None
 
 
 def require_lease(connection: Connection, task: str, holder: str) -> RowMapping:

@@ -11,13 +11,17 @@ from secondbasket.core.worker import Check, PlanStep
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step, or one item of it, brought. `error` says why it brought nothing."""
+    """What one step, or one item of it, brought. `error` says why it brought nothing.
+
+    `parts` are those of its items, where it was done for several.
+    """
 
     text: str = ""
     data: Any = None
     error: str = ""
     files: Sequence[str] = ()
     citations: Sequence[Citation] = ()
+    parts: "Sequence[Result]" = ()
 
 
 def since_plan(log: Sequence[Entry]) -> tuple[Sequence[PlanStep] | None, Sequence[Entry], int]:
@@ -60,6 +64,7 @@ def together(results: Sequence[Result]) -> Result:
         error=errors[0] if errors and len(errors) == len(results) else "",
         files=[name for each in results for name in each.files],
         citations=[citation for each in results for citation in each.citations],
+        parts=results,
     )
 
 

@@ -42,11 +42,17 @@ class Shift:
         self._durable: Durable | None = None
         self._at_once = at_once
         self._under_way: set[str] = set()
+        self._stopping = False
         self._nudge = anyio.Event()
 
     def nudge(self) -> None:
         """Something changed: look at once for what can go on."""
         self._nudge.set()
+
+    def stop(self) -> None:
+        """Leave off: what is under way is let go of, and nothing more is taken up."""
+        self._crew.stop()
+        self._stopping = True
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled; then tasks under way are let go of, and taken up again later."""
@@ -68,7 +74,7 @@ class Shift:
         if self._under_way:
             await self._records.renew(self._crew.holder, seconds=_LEASE_SECONDS)
         free = self._at_once - len(self._under_way)
-        if not free or not await self._records.waiting_for_hands():
+        if not free or self._stopping or not await self._records.waiting_for_hands():
             return
         durable = await self._opened()
         held = await self._records.claim(self._crew.holder, seconds=_LEASE_SECONDS, limit=free)

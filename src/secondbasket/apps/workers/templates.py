@@ -4,7 +4,9 @@ Only a worker's file has them; what a model plans is taken as it stands. They
 run in Jinja's immutable sandbox, where an unknown name is an error.
 """
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, Undefined
@@ -13,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from secondbasket.errors import InvalidRequest
 
 _LONGEST = 256 * 1024
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Templates:
@@ -20,6 +23,7 @@ class Templates:
 
     def __init__(self) -> None:
         self._jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+        self._jinja.filters["csv"] = _csv
 
     def filled(self, value: Any, names: Mapping[str, Any]) -> Any:
         """`value` with every text in it rendered. Raises InvalidRequest."""
@@ -71,6 +75,16 @@ class Templates:
         except TemplateError as exc:
             return f"no expression ({exc})"
         return ""
+
+
+def _csv(cells: Sequence[object]) -> str:
+    """One line of CSV. A cell that a spreadsheet would take for a formula gets a mark before it."""
+    line = io.StringIO()
+    told = ["" if each is None else str(each) for each in cells]
+    csv.writer(line, lineterminator="").writerow(
+        f"'{each}" if each.startswith(_FORMULA) else each for each in told
+    )
+    return line.getvalue()
 
 
 def _alone(text: str) -> str | None:

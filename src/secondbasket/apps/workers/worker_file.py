@@ -86,7 +86,8 @@ def _decoded(name: str, header: str) -> Worker:
 def _bounded(yaml: Any) -> Any:
     """YAML's safe loader without aliases: nine lines of them make a billion values."""
 
-    class Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
+    # Not the one in C: that knows no hook for aliases.
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # no types
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
                 event = self.peek_event()

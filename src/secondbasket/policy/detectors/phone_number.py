@@ -124,7 +124,7 @@ def _has_a_length(number: str) -> bool:
 @lru_cache(maxsize=1024)
 def _lengths(country_code: str) -> frozenset[int]:
     """How many digits may follow a country's code; none where it is no such code."""
-    import phonenumbers  # noqa: PLC0415
+    import phonenumbers  # noqa: PLC0415 - large, and few texts hold a number
 
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code), ())
     lengths: set[int] = set()

@@ -101,11 +101,11 @@ def _prefix(reading: Reading, digits: int) -> int | None:
 def _is_right(reading: Reading, begin: int) -> bool:
     country = reading.ascii[begin : begin + 2].decode().upper()
     if country == "CH":
-        from stdnum.ch import uid  # noqa: PLC0415
+        from stdnum.ch import uid  # noqa: PLC0415 - as below
 
         return uid.is_valid(reading.compact(begin, 12).upper())
     if country == "GB":
-        from stdnum.gb import vat as british  # noqa: PLC0415
+        from stdnum.gb import vat as british  # noqa: PLC0415 - as below
 
         lengths = _LENGTHS["GB"]
         return any(british.is_valid(reading.compact(begin, 2 + each)[2:]) for each in lengths)

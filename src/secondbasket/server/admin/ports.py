@@ -5,8 +5,12 @@ from dataclasses import dataclass
 
 from secondbasket.apps.documents.desk import DocumentDesk
 from secondbasket.apps.memory.memories import Memories
+from secondbasket.apps.report.morning import Reporter
+from secondbasket.apps.tasks.board import Board
+from secondbasket.apps.workers.roster import Roster
 from secondbasket.core.chip import Chip
 from secondbasket.core.head import PushState
+from secondbasket.core.key import Key
 from secondbasket.core.reloaded import Reloaded
 from secondbasket.core.tool import ToolFacts
 from secondbasket.ledger.ledger import Ledger
@@ -23,12 +27,14 @@ from secondbasket.server.admin.words import Status
 
 @dataclass(frozen=True, kw_only=True)
 class AdminPorts:
-    """`stop` asks the process to end and returns at once; `local_key` makes the key it lacks;
+    """`stop` asks the process to end and returns at once; `local_key` makes the key it lacks,
+    and `owner` is that key: whoever reaches this door owns the machine;
     `tell_egress` has the ledger know what left until now."""
 
     keys: Keys
     pepper_care: PepperCare
     local_key: Callable[[], Awaitable[str]]
+    owner: Callable[[], Awaitable[Key]]
     ledger: Ledger
     tell_egress: Callable[[], None]
     notary: Notary
@@ -45,4 +51,7 @@ class AdminPorts:
     tools: Callable[[], Sequence[ToolFacts]]
     reload: Callable[[], Reloaded]
     documents: DocumentDesk
+    board: Board
+    reporter: Reporter
+    roster: Roster
     memories: Memories

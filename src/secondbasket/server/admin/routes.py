@@ -13,7 +13,9 @@ from secondbasket.server.admin.machine import machine_routes
 from secondbasket.server.admin.memory import memory_routes
 from secondbasket.server.admin.models import model_routes
 from secondbasket.server.admin.ports import AdminPorts
+from secondbasket.server.admin.tasks import task_routes
 from secondbasket.server.admin.tools import tool_routes
+from secondbasket.server.admin.workers import worker_routes
 
 
 def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
@@ -30,4 +32,6 @@ def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
         *document_routes(ports),
         *memory_routes(ports),
         *tool_routes(ports),
+        *task_routes(ports),
+        *worker_routes(ports),
     ]

@@ -1,10 +1,11 @@
 """What goes over the admin socket, both ways, as JSON. The command line decodes with these too."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
+from secondbasket.apps.workers.worker_file import Finding
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.document import FileRead, Ingested
 from secondbasket.core.drill import DrillMoment, DrillRow
@@ -15,7 +16,9 @@ from secondbasket.core.ports import PullProgress
 from secondbasket.core.replica import ReplicaStatus
 from secondbasket.core.rules import BasketRules
 from secondbasket.core.standing import Standing
+from secondbasket.core.task import Approval, Effect, LoggedEntry, Order, Task
 from secondbasket.core.tool import ToolEffect
+from secondbasket.core.worker import Worker
 from secondbasket.errors import BasketError
 from secondbasket.maas.parity.results import ParityRun
 
@@ -254,3 +257,66 @@ class ToolRow(msgspec.Struct, frozen=True, kw_only=True):
     confined: bool
     takes_key: bool
     limit_seconds: float
+
+
+class TaskOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A task to hand over, with the files it needs: their names there, and where they lie here."""
+
+    order: Order
+    files: Mapping[str, str] = {}
+
+
+class TaskShown(msgspec.Struct, frozen=True, kw_only=True):
+    """All there is to know of a task; `deliverables` are paths."""
+
+    task: Task
+    steps: Sequence[LoggedEntry]
+    effects: Sequence[Effect]
+    approvals: Sequence[Approval]
+    deliverables: Sequence[str]
+
+
+class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether what came of a task was of use."""
+
+    accepted: bool
+
+
+class Rework(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be different."""
+
+    text: str
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person's yes or no to one call."""
+
+    yes: bool
+    note: str = ""
+
+
+class Settlement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person found out about an uncertain effect: it happened, or it is to be made again."""
+
+    state: Literal["done", "undone"]
+    note: str = ""
+
+
+class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`off`: all workers are paused."""
+
+    off: bool
+
+
+class WorkerText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A worker's file, under its name without the ending."""
+
+    name: str
+    text: str
+
+
+class WorkerChecked(msgspec.Struct, frozen=True, kw_only=True):
+    """The worker, or what is wrong with its file."""
+
+    worker: Worker | None = None
+    findings: Sequence[Finding] = ()

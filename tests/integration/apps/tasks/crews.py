@@ -189,6 +189,7 @@ async def office(
         folder_of=folder_of,
         nudge=shift.nudge,
         record=decisions.append,
+        currency="USD",
     )
     async with anyio.create_task_group() as tasks:
         if working:

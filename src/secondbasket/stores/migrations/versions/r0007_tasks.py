@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("input_tokens", sa.BigInteger, nullable=False),
         sa.Column("output_tokens", sa.BigInteger, nullable=False),
         sa.Column("cost", sa.BigInteger, nullable=False),
+        sa.Column("currency", sa.Text, nullable=False),
         sa.Column("deliverables", sa.Text, nullable=False),
         sa.Column("baseline_minutes", sa.Double),
         sa.Column("accepted", sa.Boolean),
@@ -87,3 +88,9 @@ def upgrade() -> None:
     op.create_index("approvals_by_task", "approvals", ["task"])
     op.create_index("approvals_by_state", "approvals", ["state", "asked_at"])
     op.create_index("approvals_by_worker", "approvals", ["worker", "tool", "answered_at"])
+    op.create_table(
+        "switches",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("at", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
+    )
