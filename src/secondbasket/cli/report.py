@@ -10,7 +10,7 @@ from secondbasket.core.report import MorningReport
 
 @click.group()
 def command() -> None:
-    """Tell what workers did, and what waits for you."""
+    """Tell what workers did overnight, and what waits for you."""
 
 
 @command.command()

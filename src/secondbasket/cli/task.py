@@ -44,7 +44,7 @@ class NotDone(BasketError):
 
 @click.group()
 def command() -> None:
-    """Delegate work: add tasks, follow them, approve what they ask, read what came of them."""
+    """Delegate work, follow it, approve it, and read what came of it."""
 
 
 @command.command()
@@ -109,7 +109,9 @@ def add(
 @command.command("list")
 @click.option("--worker", "-w", default="", help="Only this worker's.")
 @click.option("--state", multiple=True, help="Only these: queued, working, waiting, parked, done …")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most."
+)
 @json_option
 def listing(worker: str, state: tuple[str, ...], limit: int, as_json: bool) -> None:
     """The latest tasks, newest first."""
@@ -179,7 +181,14 @@ def follow(task: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("task")
-@click.option("--timeout", type=click.FloatRange(0), default=600.0, show_default=True)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait at most.",
+)
 @json_option
 def wait(task: str, timeout: float, as_json: bool) -> None:
     """Wait until a task is at its end or waits for a person; the exit status says if it is done."""

@@ -19,7 +19,7 @@ class WorkerWrong(BasketError):
 
 @click.group()
 def command() -> None:
-    """List workers, and check a worker's file."""
+    """List who work can be handed to, and check a worker's file."""
 
 
 @command.command("list")

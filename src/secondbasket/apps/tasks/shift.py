@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LEASE_SECONDS = 6.0
 _PACE_SECONDS = 1.0
 _BROKEN_AGAIN_SECONDS = 30.0
 _LAST_SECONDS = 5.0
 
 
 class Shift:
-    """`durable` makes what keeps runs durable, once there is a first task to work on."""
+    """`durable` makes what keeps runs durable, once there is a first task to work on.
+
+    `lease_seconds` is how long nobody else takes up what this process had when it died.
+    """
 
     def __init__(
         self,
@@ -35,12 +37,14 @@ class Shift:
         durable: "Callable[[Run], Durable]",
         *,
         at_once: int = 4,
+        lease_seconds: float = 6.0,
     ) -> None:
         self._records = records
         self._crew = crew
         self._make_durable = durable
         self._durable: Durable | None = None
         self._at_once = at_once
+        self._lease_seconds = lease_seconds
         self._under_way: set[str] = set()
         self._stopping = False
         self._nudge = anyio.Event()
@@ -72,12 +76,12 @@ class Shift:
 
     async def _round(self) -> None:
         if self._under_way:
-            await self._records.renew(self._crew.holder, seconds=_LEASE_SECONDS)
+            await self._records.renew(self._crew.holder, seconds=self._lease_seconds)
         free = self._at_once - len(self._under_way)
         if not free or self._stopping or not await self._records.waiting_for_hands():
             return
         durable = await self._opened()
-        held = await self._records.claim(self._crew.holder, seconds=_LEASE_SECONDS, limit=free)
+        held = await self._records.claim(self._crew.holder, seconds=self._lease_seconds, limit=free)
         for each in held:
             self._under_way.add(each.task.id)
             await durable.go(f"{each.task.id}.{each.task.run}", each.task.id, each.task.steps)

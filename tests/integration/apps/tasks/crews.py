@@ -179,7 +179,7 @@ async def office(
         folder_of=folder_of,
     )
     url = durable_url(database, home)
-    shift = Shift(records, crew, lambda run: Durable(url, holder, run))
+    shift = Shift(records, crew, lambda run: Durable(url, holder, run), lease_seconds=2.0)
     decisions: list[Decision] = []
     board = Board(
         records,
