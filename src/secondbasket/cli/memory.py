@@ -134,7 +134,9 @@ def show(memory_id: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("text", required=False, default="")
-@click.option("--kind", type=click.Choice(KINDS), default="fact", show_default=True)
+@click.option(
+    "--kind", type=click.Choice(KINDS), default="fact", show_default=True, help="What it is."
+)
 @click.option("--subject", default="", help="Of whom or what it says something.")
 @click.option("--predicate", default="", help="What it says of it.")
 @click.option("--object", "object_", default="", help="What that is.")

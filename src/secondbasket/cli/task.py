@@ -172,7 +172,7 @@ def follow(task: str, as_json: bool) -> None:
                 return shown
             await anyio.sleep(_LOOK_SECONDS)
 
-    shown = call(ask)
+    shown = call(ask, start=False)  # without a server nothing would ever change
     if as_json:
         emit(_document(shown))
         return
@@ -198,7 +198,7 @@ def wait(task: str, timeout: float, as_json: bool) -> None:
         left = max(0.0, until - time.monotonic())
         return await server.get(f"tasks/{task}/wait", Task, seconds=f"{left:.3f}")
 
-    found = call(ask)
+    found = call(ask, start=False)
     if as_json:
         emit(found)
     else:
