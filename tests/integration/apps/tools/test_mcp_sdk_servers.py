@@ -188,8 +188,8 @@ async def test_a_child_gets_what_the_settings_name_and_no_more(
     assert environment["PARCELS_TOKEN"] == "t0ken"
     assert environment["PARCELS_REGION"] == "at"
     assert set(environment) - {"LC_CTYPE"} == {"PATH", "PARCELS_TOKEN", "PARCELS_REGION"}
-    assert outcome.data["folder"] == str(tmp_path / "programs" / "mcp" / "parcels")
-    log = tmp_path / "programs" / "mcp" / "parcels.log"
+    assert outcome.data["folder"] == str(tmp_path / "programs" / "parcels")
+    log = tmp_path / "programs" / "parcels.log"
     assert "a word of greeting" in log.read_text()
 
 

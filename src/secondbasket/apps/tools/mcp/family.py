@@ -98,7 +98,7 @@ def _transport(plan: ServerPlan, ground: ToolGround) -> Transport:
             session=ground.session(f"tools of {plan.name}", plan.table.url),
             credential=plan.credential,
         )
-    folder = ground.programs / "mcp"
+    folder = ground.programs
     return StdioTransport(
         plan.name,
         plan.table.command,
