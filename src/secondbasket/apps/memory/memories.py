@@ -1,7 +1,7 @@
 """Memory, as workers and people use it: told, recalled, read, corrected, forgotten, erased."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,14 +12,9 @@ from sqlalchemy import Connection, Row, RowMapping, insert, select, text, update
 from secondbasket.apps.memory import vectors
 from secondbasket.apps.memory.admission import objection
 from secondbasket.apps.memory.cascade import Cascade, Cascades, Removal
-from secondbasket.apps.memory.courtesies import (
-    COURTESIES,
-    MATTERS,
-    in_question,
-    is_courtesy,
-    without_names,
-)
+from secondbasket.apps.memory.correcting import corrected
 from secondbasket.apps.memory.hygiene import measure
+from secondbasket.apps.memory.meanings import Meanings
 from secondbasket.apps.memory.memory import (
     Corrected,
     Hygiene,
@@ -70,7 +65,6 @@ Classify = Callable[[str, DataClass], Awaitable[Classification]]
 
 _log = logging.getLogger(__name__)
 
-_CORRECTION_CONFIDENCE = 0.95
 _VECTORS_AT_ONCE = 32
 _EVERY_SECONDS = 300.0
 _MOST_LISTED = 1_000
@@ -97,9 +91,8 @@ class Memories:
         self._database = database
         self._classify = classify
         self._record = record
-        self._embedder = embedder
+        self._meanings = Meanings(embedder)
         self._most_class = most_class
-        self._known: Sequence[Meaning] | None = None
         self._cascades = Cascades(database, record=record)
 
     def on_removal(self, name: str, cascade: Cascade) -> None:
@@ -127,10 +120,10 @@ class Memories:
         if why is None:
             told, why = await self._classified(told)
         if why is None:
-            why = await self._courtesy(told)
+            why = await self._meanings.courtesy(told)
         if why is not None:
             return Remembered(outcome="refused", why=why)
-        meaning = await self._meaning(told.meaning, class_of(told.data_class))
+        meaning = await self._meanings.of(told.meaning, class_of(told.data_class))
         return await self._write(partial(_remember, told, meaning, key, at))
 
     async def kept_under(self, key: str) -> Remembered | None:
@@ -166,7 +159,7 @@ class Memories:
             kinds=kinds,
             limit=limit,
         )
-        meaning = await self._meaning(query, most_class)
+        meaning = await self._meanings.of(query, most_class)
         found = await self._database.read(lambda c: recall(c, question, meaning))
         if found and count:
             ids = [each.memory.id for each in found]
@@ -244,7 +237,7 @@ class Memories:
             raise Conflict(
                 f"'{memory_id}' was corrected already.", hint=f"See {row['corrected_by']}."
             )
-        told = checked(_corrected(row, correction))
+        told = checked(corrected(row, correction))
         if not is_person(told.sources[0]):
             raise InvalidRequest("Only a person corrects: write person:NAME.", param="by")
         if normal(told.sentence) == normal(row["text"]):
@@ -253,7 +246,7 @@ class Memories:
         why = why or objection(told)
         if why is not None:
             raise InvalidRequest(f"This cannot be remembered: {why}.")
-        meaning = await self._meaning(told.meaning, class_of(told.data_class))
+        meaning = await self._meanings.of(told.meaning, class_of(told.data_class))
         at = now()
         new_id, removal, receipt = await self._write(
             partial(self._correct, memory_id, told, meaning, at)
@@ -356,9 +349,9 @@ class Memories:
 
     async def catch_up(self, *, most: int = 1_000) -> int:
         """Give memories a vector that have none of the embedder's model. How many got one."""
-        if self._embedder is None:
+        model = self._meanings.model
+        if model is None:
             return 0
-        model = self._embedder.model
         known = select(vector_table.c.memory_id).where(vector_table.c.model == model)
         query = (
             select(memories)
@@ -371,7 +364,7 @@ class Memories:
         for start in range(0, len(waiting), _VECTORS_AT_ONCE):
             rows = waiting[start : start + _VECTORS_AT_ONCE]
             highest = max(class_of(row.data_class) for row in rows)
-            made = await self._meanings([_meaning_of(row) for row in rows], highest)
+            made = await self._meanings.of_all([_meaning_of(row) for row in rows], highest)
             if made is None:
                 break
             caught += await self._write(
@@ -392,37 +385,6 @@ class Memories:
         holds = f", it holds: {kinds}" if kinds else ""
         label = found.data_class.label
         return told, f"its class is {label}{holds}; up to {self._most_class.label} is kept"
-
-    async def _courtesy(self, told: Statement) -> str | None:
-        """Why it is not kept, where it means no more than a courtesy does."""
-        if self._embedder is None or not in_question(told):
-            return None
-        if self._known is None:
-            self._known = await self._meanings((*COURTESIES, *MATTERS), DataClass.PUBLIC)
-        here = await self._meaning(without_names(told.sentence), class_of(told.data_class))
-        if self._known is None or here is None or not here.vector:
-            return None
-        known = [each.vector for each in self._known]
-        if is_courtesy(here.vector, known[: len(COURTESIES)], known[len(COURTESIES) :]):
-            return "it means no more than a courtesy"
-        return None
-
-    async def _meaning(self, sentence: str, data_class: DataClass) -> Meaning | None:
-        made = await self._meanings([sentence], data_class)
-        return None if made is None else made[0]
-
-    async def _meanings(
-        self, sentences: Sequence[str], data_class: DataClass
-    ) -> Sequence[Meaning] | None:
-        """None where nothing makes vectors now: words have to do."""
-        if self._embedder is None:
-            return None
-        try:
-            made = await self._embedder.embed(sentences, data_class)
-        except BasketError as exc:
-            _log.warning("memory goes by words alone: %s", exc)
-            return None
-        return [Meaning(self._embedder.model, vectors.packed(each)) for each in made]
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         def alone(connection: Connection) -> T:
@@ -467,35 +429,6 @@ def _row(memory_id: str, connection: Connection) -> RowMapping:
             f"There is no memory '{memory_id[:64]}'.", hint="`basket memory list` lists them."
         )
     return row
-
-
-def _corrected(row: RowMapping, correction: Correction) -> Statement:
-    """The statement in place of `row`. A sentence that was made of the terms is made anew."""
-    given = {
-        name: value
-        for name in ("subject", "predicate", "object")
-        if (value := getattr(correction, name)) is not None
-    }
-    words = correction.text
-    if words is None:
-        words = row["text"]
-        for name, value in given.items():
-            if row[name] and row[name] in words:
-                words = words.replace(row[name], value)
-            elif value != row[name]:
-                words = ""
-    return Statement(
-        kind=row["kind"],
-        sources=(correction.by,),
-        text=words,
-        **{name: row[name] for name in ("subject", "predicate", "object")} | given,
-        worker=row["worker"],
-        data_class=row["data_class"],
-        valid_from=row["valid_from"],
-        valid_until=row["told_until"],
-        confidence=_CORRECTION_CONFIDENCE,
-        several=row["several"],
-    )
 
 
 def _meaning_of(row: Row[Any]) -> str:

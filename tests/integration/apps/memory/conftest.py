@@ -36,10 +36,8 @@ def make(database: Database, policy: Policy, decisions: list[Decision]) -> Make:
     async def classify(text: str, data_class: DataClass) -> Classification:
         return policy.classify(Texts(text), {"memory": data_class})
 
-    def made(embedder: Embedder | None = None, **more: DataClass) -> Memories:
-        return Memories(
-            database, classify=classify, record=decisions.append, embedder=embedder, **more
-        )
+    def made(embedder: Embedder | None = None, *, over: Database = database) -> Memories:
+        return Memories(over, classify=classify, record=decisions.append, embedder=embedder)
 
     return made
 

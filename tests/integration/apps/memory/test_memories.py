@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import pytest
 from sqlalchemy import select
 
@@ -315,6 +316,37 @@ async def test_hygiene_tells_what_is_double_and_what_was_never_used(
     assert found.never_used == pytest.approx(2 / 3, abs=1e-3)
     assert found.contradicted == 0.25
     assert found.junk == 0
+
+
+async def test_two_processes_that_tell_at_once_leave_one_present_value(
+    make: Make, database_url: str
+) -> None:
+    other_database = Database(database_url)
+    here, there = make(), make(over=other_database)
+    async with anyio.create_task_group() as tasks:
+        for number in range(12):
+            tasks.start_soon(here.remember, fact("press", "limit", f"{number} bar", "task:a"))
+            tasks.start_soon(there.remember, fact("press", "limit", f"{number + 50} bar", "task:b"))
+    other_database.close()
+    states = [each.state for each in await here.listing(history=True)]
+    assert states.count("present") == 1
+    assert len(states) == 24
+    assert len(await answers(here, "press limit")) == 1
+
+
+async def test_one_key_at_once_keeps_one(make: Make) -> None:
+    memories = make()
+    outcomes: list[str | None] = []
+
+    async def tell(number: int) -> None:
+        kept = await memories.remember(fact(f"press {number}", "limit", "5 bar"), key="same")
+        outcomes.append(kept.id)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(8):
+            tasks.start_soon(tell, number)
+    assert len(set(outcomes)) == 1
+    assert len(await memories.listing(history=True)) == 1
 
 
 @pytest.mark.parametrize("query", ["", "?!", "x" * 3000])
