@@ -134,7 +134,7 @@ class TestEscapes:
             "import socket; s = socket.socket(socket.AF_UNIX); s.connect('\\0abstract-{port}')",
             "open('/etc/shadow').read()",
             "open('/etc/passwd').read()",
-            "import os; os.listdir('/root') and open('/root/.bashrc').read()",
+            "import os; os.chdir('/root'); open('.bashrc').read()",
             "open('{neighbour}').read()",
             "open('../tsk_2/secret.txt').read()",
             "open('/proc/1/environ').read()",
