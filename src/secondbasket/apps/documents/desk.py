@@ -107,7 +107,8 @@ class DocumentDesk:
         return done
 
     async def collections(self) -> Sequence[Collection]:
-        return await self._records.collections()
+        """By name, with how much they hold."""
+        return await self._records.collections(counted=True)
 
     async def documents(self, collection: str | None) -> Sequence[Document]:
         """By source. Raises NotFound for an unknown collection."""

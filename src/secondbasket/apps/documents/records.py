@@ -87,31 +87,27 @@ class DocumentRecords:
             f"There is no collection '{name[:64]}'.", hint="`basket documents list` shows them."
         )
 
-    async def collections(self) -> list[Collection]:
-        """All, by name."""
-        files = _counted(documents.c.collection)
-        pieces = _counted(passages.c.collection)
-        query = (
-            select(
-                collections,
-                func.coalesce(files.c.amount, 0).label("documents"),
-                func.coalesce(pieces.c.amount, 0).label("passages"),
+    async def collections(self, *, counted: bool = False) -> list[Collection]:
+        """All, by name; what they hold is only counted where that is asked for."""
+        query = select(
+            collections.c.name,
+            collections.c.data_class,
+            collections.c.embedding,
+            collections.c.created_at,
+        ).order_by(collections.c.name)
+        if counted:
+            files = _counted(documents.c.collection)
+            pieces = _counted(passages.c.collection)
+            query = (
+                query.add_columns(
+                    func.coalesce(files.c.amount, 0).label("documents"),
+                    func.coalesce(pieces.c.amount, 0).label("passages"),
+                )
+                .outerjoin(files, files.c.collection == collections.c.name)
+                .outerjoin(pieces, pieces.c.collection == collections.c.name)
             )
-            .outerjoin(files, files.c.collection == collections.c.name)
-            .outerjoin(pieces, pieces.c.collection == collections.c.name)
-            .order_by(collections.c.name)
-        )
-        return [
-            Collection(
-                name=row["name"],
-                data_class=row["data_class"],
-                embedding=row["embedding"],
-                created_at=row["created_at"],
-                documents=row["documents"],
-                passages=row["passages"],
-            )
-            for row in await self._database.read(lambda c: c.execute(query).mappings().all())
-        ]
+        rows = await self._database.read(lambda c: c.execute(query).mappings().all())
+        return [Collection(**row) for row in rows]
 
     async def documents(self, collection: str | None = None) -> list[Document]:
         """All, or those of a collection, by source."""
