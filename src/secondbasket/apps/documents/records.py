@@ -1,6 +1,6 @@
 """Documents and their passages in the database, with the index of their words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -26,6 +26,7 @@ from secondbasket.stores.database import Database
 from secondbasket.stores.schema import collections, documents, passage_numbers, passages
 
 _BATCH = 500
+_MANY = 10_000  # passages that have a word, from which on it is no longer asked for
 
 _add_words = text(
     "INSERT INTO passages_words (rowid, heading, text) VALUES (:number, :heading, :text)"
@@ -37,6 +38,10 @@ _forget_words = text(
 )
 # Else what was forgotten stands in the index's own pages until they are merged.
 _merge_words = text("INSERT INTO passages_words (passages_words) VALUES ('optimize')")
+_how_many = text(
+    "SELECT count(*) FROM"
+    " (SELECT 1 FROM passages_words WHERE passages_words MATCH :words LIMIT :most)"
+)
 # The index knows no collections; where all are asked it need not look into the table.
 _worded_anywhere = text(
     "SELECT rowid, -rank FROM passages_words WHERE passages_words MATCH :words"
@@ -392,11 +397,37 @@ def _with_vector(collection: str) -> ColumnElement[bool]:
 def _by_fts5(
     words: Sequence[str], within: Sequence[str] | None, count: int
 ) -> Callable[[Connection], list[tuple[int, float]]]:
-    asked: dict[str, Any] = {"words": " OR ".join(f'"{word}"' for word in words), "count": count}
-    if within is None:
-        return lambda c: [(row[0], row[1]) for row in c.execute(_worded_anywhere, asked)]
-    asked["within"] = list(within)
-    return lambda c: [(row[0], row[1]) for row in c.execute(_worded_within, asked)]
+    statement = _worded_anywhere if within is None else _worded_within
+    more = {"count": count} if within is None else {"count": count, "within": list(within)}
+
+    def ask(connection: Connection) -> list[tuple[int, float]]:
+        for wanted in _matches(connection, words):
+            rows = connection.execute(statement, {"words": wanted, **more}).all()
+            if rows:
+                return [(row[0], row[1]) for row in rows]
+        return []
+
+    return ask
+
+
+def _matches(connection: Connection, words: Sequence[str]) -> Iterator[str]:
+    """What to ask the index for, until something is found.
+
+    To score a passage takes ten times as long as to find it, and a word that
+    thousands have says little of any: such words only count where there are no others.
+    """
+    quoted = [f'"{word}"' for word in words]
+    held = {
+        each: connection.scalar(_how_many, {"words": each, "most": _MANY + 1}) or 0
+        for each in quoted
+    }
+    rare = [each for each in quoted if 0 < held[each] <= _MANY]
+    if rare:
+        yield " OR ".join(rare)
+    else:
+        frequent = [each for each in quoted if held[each]]
+        yield " AND ".join(frequent) or '""'
+        yield " OR ".join(frequent) or '""'
 
 
 def _by_tsvector(
