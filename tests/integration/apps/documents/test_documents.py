@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
+from secondbasket.apps.documents import records
 from secondbasket.apps.documents.desk import DocumentDesk
 from secondbasket.apps.documents.records import DocumentRecords
 from secondbasket.apps.tools.documents import create
@@ -144,6 +145,27 @@ async def test_words_alone_where_no_vector_can_be_had(house: House) -> None:
     assert "are not of 'another'" in (await house.desk.search.search("vehicle")).note
     with pytest.raises(Conflict, match="are of 'subjects'"):
         await house.add()
+
+
+async def test_frequent_words_count_where_there_are_no_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "_MANY", 2)
+    house.write(
+        a="The contract names a harbour.",
+        b="The contract names a tenant.",
+        c="The contract names a harbour and a tenant.",
+        d="Of the contract, a harbour.",
+        e="Of a tenant with a parrot.",
+    )
+    await house.add()
+    # Three and more hold each of these words: those with all of them are best.
+    assert (await house.found("harbour tenant contract", meaning=False))[0] == "c"
+    if house.database.is_sqlite:
+        assert await house.found("harbour tenant contract", meaning=False) == ["c"]
+        assert await house.found("contract parrot", meaning=False) == ["e"]
+    assert "a" in await house.found("harbour", meaning=False)
+    assert await house.found("absent", meaning=False) == []
 
 
 async def test_questions_of_any_letters(house: House) -> None:
