@@ -60,7 +60,7 @@ class Asking(list[Tool]):
     closed = False
 
     async def discover(self) -> Sequence[Tool]:
-        self.append(Plain("far.tool"))
+        self += [Plain("far.tool"), Plain("near.tool"), Plain("far.bad", {"type": "string"})]
         return self
 
     async def aclose(self) -> None:
@@ -262,11 +262,17 @@ def test_a_schema_without_end_is_left_out() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_family_that_asks_has_its_tools_after_it_has_asked() -> None:
-    family = Asking()
-    belt = Belt({"near": [Plain("near.tool")], "far": family})
+async def test_a_family_that_asks_has_its_tools_after_it_has_asked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What it finds may not stand in for a tool of ours, nor keep us from starting."""
+    family, near = Asking(), Plain("near.tool")
+    belt = Belt({"far": family, "near": [near]})
     assert [tool.facts.name for tool in belt.all()] == ["near.tool"]
     await belt.discover()
     assert [tool.facts.name for tool in belt.all()] == ["far.tool", "near.tool"]
+    assert belt.find("near.tool") is near
+    assert "Both 'near' and 'far' have a tool 'near.tool'" in caplog.text
+    assert "'far.bad' describes no object" in caplog.text
     await belt.aclose()
     assert family.closed

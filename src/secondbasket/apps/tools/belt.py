@@ -1,6 +1,7 @@
 """All tools there are, by name, and whether what a model wants of one fits it."""
 
 import difflib
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from secondbasket.apps.tools.ground import Discovers, ToolGround
 from secondbasket.core.plugins import load
 from secondbasket.core.ports import Tool
 from secondbasket.errors import InvalidRequest, NotFound, PluginError, SettingsError
+
+_log = logging.getLogger(__name__)
 
 GROUP = "secondbasket.tools"
 _LARGEST_SCHEMA = 64 * 1024
@@ -43,14 +46,15 @@ class Belt:
 
     def __init__(self, families: Mapping[str, Sequence[Tool]]) -> None:
         self._families = dict(families)
-        self._tools = _by_name(self._families)
+        self._tools, _ = _by_name(self._families)
 
     async def discover(self) -> None:
         """Ask those families that have to ask for their tools, all at once.
 
-        Raises PluginError where two tools have one name.
+        What others offer and nobody can take is left out with a warning: it may
+        not keep us from starting.
         """
-        found = dict(self._families)
+        found: dict[str, Sequence[Tool]] = {}
 
         async def ask(family: str, tools: Discovers) -> None:
             found[family] = await tools.discover()
@@ -59,7 +63,15 @@ class Belt:
             for family, tools in self._families.items():
                 if isinstance(tools, Discovers):
                     asking.start_soon(ask, family, tools)
-        self._tools = _by_name(found)
+        ours = {name: each for name, each in self._families.items() if name not in found}
+        taken, homes = _by_name(ours)
+        for family in sorted(found):
+            for tool in found[family]:
+                try:
+                    _take(tool, family, taken, homes)
+                except PluginError as exc:
+                    _log.warning("%s", exc)
+        self._tools = taken
 
     async def aclose(self) -> None:
         """Have every family let go of what it opened."""
@@ -96,26 +108,32 @@ class Belt:
             )
 
 
-def _by_name(families: Mapping[str, Sequence[Tool]]) -> dict[str, Tool]:
-    found: dict[str, Tool] = {}
+def _by_name(families: Mapping[str, Sequence[Tool]]) -> tuple[dict[str, Tool], dict[str, str]]:
+    """The tools by name, and the family of each."""
+    taken: dict[str, Tool] = {}
     homes: dict[str, str] = {}
     for family, tools in families.items():
         for tool in tools:
-            name = tool.facts.name
-            if name in found:
-                raise PluginError(
-                    f"Both {homes[name]!r} and {family!r} have a tool '{name}'.",
-                    hint="Give one of them another name, or uninstall it.",
-                )
-            if tool.facts.parameters.get("type") != "object":
-                raise PluginError(
-                    f"The schema of the tool '{name}' describes no object.",
-                    hint="Whoever wrote it has to mend it: arguments have names.",
-                )
-            if len(msgspec.json.encode(tool.facts.parameters)) > _LARGEST_SCHEMA:
-                raise PluginError(
-                    f"The schema of the tool '{name}' is larger than {_LARGEST_SCHEMA} bytes.",
-                    hint="Whoever wrote it has to make it smaller.",
-                )
-            found[name], homes[name] = tool, family
-    return found
+            _take(tool, family, taken, homes)
+    return taken, homes
+
+
+def _take(tool: Tool, family: str, taken: dict[str, Tool], homes: dict[str, str]) -> None:
+    """Raises PluginError where its name is taken, or its schema none that a model can be given."""
+    name = tool.facts.name
+    if name in taken:
+        raise PluginError(
+            f"Both {homes[name]!r} and {family!r} have a tool '{name}'.",
+            hint="Give one of them another name, or uninstall it.",
+        )
+    if tool.facts.parameters.get("type") != "object":
+        raise PluginError(
+            f"The schema of the tool '{name}' describes no object.",
+            hint="Whoever wrote it has to mend it: arguments have names.",
+        )
+    if len(msgspec.json.encode(tool.facts.parameters)) > _LARGEST_SCHEMA:
+        raise PluginError(
+            f"The schema of the tool '{name}' is larger than {_LARGEST_SCHEMA} bytes.",
+            hint="Whoever wrote it has to make it smaller.",
+        )
+    taken[name], homes[name] = tool, family
