@@ -15,7 +15,7 @@ as fast as by a pass of a regular expression, and no input makes it slow.
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 
 _SIMPLE_ESCAPES = {"\\n": " ", "\\r": " ", "\\t": " ", '\\"': '"', "\\/": "/"}
 _CODE_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
@@ -81,7 +81,8 @@ class Reading:
     def may_have(self, form: bytes) -> bool:
         """False where the shape has no such `form`, told in less time than looking for it takes."""
         if b" " in form:
-            return self._has_groups or b"9 9" not in form
+            groups = self._has_groups or b"9 9" not in form
+            return groups and self._words.issuperset(_middle(form))
         core = form.translate(None, _NOT_OF_NUMBERS)
         return len(core) >= _LONG or core in self._outline
 
@@ -91,13 +92,19 @@ class Reading:
         return b"9 9" in self.shape
 
     @cached_property
-    def _outline(self) -> bytes:
+    def _words(self) -> frozenset[bytes]:
         """The words of the shape without their letters, each once: a hundredth of a text.
 
-        Long rows of digits hold no form, and none is found by looking for it in them.
+        A word of letters alone is an empty one. A long row of digits is cut: it holds no form, but
+        may be what is left of several words.
         """
         words = set(self.shape.translate(None, _NOT_OF_NUMBERS).split())
-        return b" ".join(word for word in words if len(word) < _LONG or word.strip(b"9"))
+        cut = {word[: _LONG - 1] for word in words if len(word) >= _LONG and not word.strip(b"9")}
+        return frozenset(words | cut | {b""})
+
+    @cached_property
+    def _outline(self) -> bytes:
+        return b" ".join(word for word in self._words if len(word) < _LONG or word.strip(b"9"))
 
     @cached_property
     def numbers(self) -> tuple[tuple[int, int], ...]:
@@ -127,6 +134,12 @@ class Reading:
         while missing := length - len(window[:end].translate(None, _SEPARATORS)):
             end += missing
         return together.decode() if self.ends(start + end) else ""
+
+
+@cache
+def _middle(form: bytes) -> frozenset[bytes]:
+    """The words that stand between two blanks of a form, without their letters."""
+    return frozenset(form.translate(None, _NOT_OF_NUMBERS).split(b" ")[1:-1])
 
 
 def _plain(text: str) -> str:

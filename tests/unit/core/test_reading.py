@@ -82,13 +82,18 @@ def test_letters_and_digits_are_read_together(text: str, length: int, together: 
 
 
 forms = st.text("9A .-/", min_size=1, max_size=14).map(str.encode)
-texts = st.text("12ab .-/(_,", max_size=60)
+texts = st.text("12ab .-/(_,", max_size=60) | st.just("(" + "1" * 25 + "(")
 
 
-@given(st.lists(st.one_of(texts, forms.map(bytes.decode)), max_size=6), forms)
-def test_a_short_cut_misses_nothing(pieces: list[str], form: bytes) -> None:
+@given(
+    st.lists(st.one_of(texts, forms.map(bytes.decode)), max_size=6),
+    forms | st.sampled_from([b"999 99 9999", b"99999999 9 AA9", b"999999 99999", b"999999A999A"]),
+    st.sampled_from(["", " "]),
+)
+def test_a_short_cut_misses_nothing(pieces: list[str], form: bytes, between: str) -> None:
     """Where `may_have` says no, the form is nowhere."""
-    reading = Reading(" ".join(pieces))
+    spelled = [form.decode().replace("9", "1"), *pieces, form.decode(), "."]
+    reading = Reading(between.join(spelled))
     if form in reading.shape and (form.strip(b"A") or b"9" in form):
         stands_alone = [
             start

@@ -42,24 +42,32 @@ class IbanDetector:
 
     def count(self, reading: Reading) -> int:
         effort = Effort(most_checks=_MOST_CHECKS)
-        start = reading.shape.find(b"AA99")
+        shape, written = reading.shape, reading.ascii
+        checked: dict[str, bool] = {}
+        start = shape.find(b"AA99")
         while start >= 0:
-            if reading.begins(start):
-                country = reading.ascii[start : start + 2].decode().upper()
-                length = _LENGTHS.get(country, 0)
-                number = reading.compact(start, length).upper() if length else ""
-                if number and not effort.note(_is_right(number)):
+            length = _LENGTHS.get(written[start : start + 2].decode().upper(), 0)
+            if length and reading.begins(start) and (number := reading.compact(start, length)):
+                if number not in checked:
+                    checked[number] = _is_right(number.upper())
+                if not effort.note(checked[number]):
                     break
-            start = reading.shape.find(b"AA99", start + 1)
+            start = shape.find(b"AA99", start + 4)
         return effort.found
 
 
 def _is_right(number: str) -> bool:
-    if int((number[4:] + number[:4]).translate(_NUMBERS)) % 97 != 1:
+    if _remainder(number) != 1:
         return False
     from stdnum import iban  # noqa: PLC0415 - its tables are read when a number needs them
 
     return iban.is_valid(number)
+
+
+def _remainder(number: str) -> int:
+    """Of all of it as one number, its beginning at its end, divided by 97."""
+    account, beginning = number[4:], number[:4].translate(_NUMBERS)
+    return int((account if account.isdecimal() else account.translate(_NUMBERS)) + beginning) % 97
 
 
 def create() -> IbanDetector:

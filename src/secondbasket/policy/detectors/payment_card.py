@@ -60,12 +60,13 @@ class PaymentCardDetector:
 
     def _count_fours(self, reading: Reading, shape: bytes, effort: Effort) -> None:
         """Groups of four: one card, or as many as the row holds. Other long rows are a table's."""
+        written = reading.ascii
         for row in _ROW_OF_FOURS.finditer(shape):
             start, end = row.span()
             if (end - start + 1) % 20:
                 continue
-            for card in range(start, end, 20):
-                if reading.ascii[card : card + 2] not in _BEGINNINGS_OF_16:
+            for card in (start,) if end - start < 20 else range(start, end, 20):
+                if written[card : card + 2] not in _BEGINNINGS_OF_16:
                     continue
                 # The longer ones have a fifth group of three.
                 lengths = (19, 23) if shape[card + 19 : card + 23] == b" 999" else (19,)
