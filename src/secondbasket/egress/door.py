@@ -33,6 +33,7 @@ from secondbasket.core.ports import UpstreamFacts
 from secondbasket.egress.cuts import Cuts
 from secondbasket.egress.gate import Gate, Resolve, resolve_with_system
 from secondbasket.egress.meter import Meter
+from secondbasket.egress.prompt_socket import PromptSocket
 from secondbasket.egress.severable import SeverableConnector
 from secondbasket.errors import EgressRefused, SettingsError
 from secondbasket.policy.destinations import (
@@ -121,6 +122,7 @@ class Door:
             "use_dns_cache": False,
             "ssl": self.tls,
             "limit": 0,
+            "socket_factory": PromptSocket,
         }
         return aiohttp.ClientSession(
             base_url=base if base is None or base.path.endswith("/") else base / "",

@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.egress.cuts import Cuts
+from secondbasket.egress.prompt_socket import PromptSocket
 from secondbasket.egress.severable import SeverableConnector
 from secondbasket.errors import EgressRefused
 
@@ -42,13 +43,13 @@ class _NoNames(AbstractResolver):
 
 
 def _loopback_socket(address: AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, place = address
+    place = address[4]
     if not ip_address(str(place[0])).is_loopback:
         raise EgressRefused(
             f"An engine was addressed at {place[0]}, which is not this machine.",
             hint="Engines listen on 127.0.0.1 or ::1; other machines are reached as upstreams.",
         )
-    return socket.socket(family, kind, protocol)
+    return PromptSocket(address)
 
 
 def loopback_session(
