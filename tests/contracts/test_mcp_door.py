@@ -184,6 +184,8 @@ async def test_what_is_wrong_with_a_call_is_said_to_who_called(door: Door, mode:
             ),
             ("task_status", {"task": 7}, "invalid_request"),
             ("read_deliverable", {"task": "x", "name": "../../etc/passwd"}, "not_found"),
+            ("read_deliverable", {"task": "x", "name": "a", "offset": 2**60}, "invalid_request"),
+            ("read_deliverable", {"task": "x", "name": "a", "offset": -1}, "invalid_request"),
         ):
             result = await client.call_tool(name, arguments)
             assert result.is_error, (name, arguments)

@@ -13,6 +13,7 @@ from secondbasket.server.mcp.ports import DeliverablePart, Order, TaskCard, Task
 
 _MOST_BYTES = 256 * 1024
 _LONGEST_TEXT = 100_000
+_LARGEST_FILE = 1 << 50
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,8 +119,8 @@ async def _status(desk: TaskDesk, key: Key, asked: TaskName) -> dict[str, Any]:
 
 
 async def _read(desk: TaskDesk, key: Key, asked: Reading) -> dict[str, Any]:
-    if asked.offset < 0:
-        raise InvalidRequest("'offset' is less than 0.", hint="Begin at 0.")
+    if not 0 <= asked.offset < _LARGEST_FILE:
+        raise InvalidRequest("'offset' is no place in a file.", hint="Begin at 0.")
     part = await desk.deliverable(
         key, asked.task, asked.name, offset=asked.offset, limit=_MOST_BYTES
     )
