@@ -111,6 +111,7 @@ class Crew:
             task=task.id,
             holder=self.holder,
             worker=held.worker,
+            data_class=_class_of(held, log),
             position=position,
             log=log,
         )

@@ -72,6 +72,7 @@ class Hands:
         task: str,
         holder: str,
         worker: Worker,
+        data_class: DataClass,
         position: int,
         log: Sequence[Entry],
     ) -> Called | Halt:
@@ -96,7 +97,7 @@ class Hands:
                 worker=worker.name,
                 arguments=wanted.arguments,
                 folder=self._folder_of(task),
-                data_class=DataClass.parse(worker.data_class),
+                data_class=data_class,
             ),
             effect=Effect(
                 key=key,

@@ -64,9 +64,11 @@ class Trace:
         self._file = file
         self._knows = knows
         self.entered = anyio.Event()
+        self.classes: list[DataClass] = []
         self.go_on: anyio.Event | None = None
 
     async def call(self, call: ToolCall) -> ToolOutcome:
+        self.classes.append(call.data_class)
         if call.arguments["text"] == "fail":
             raise ToolFailed("It says no.")
         with self._file.open("a") as file:

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from secondbasket.apps.tasks.halts import Halt
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.task import Approval, Called, Order
 from secondbasket.errors import Conflict, InvalidRequest, NotFound
 from secondbasket.stores.database import Database
@@ -69,6 +70,16 @@ async def test_a_fixed_plan_is_worked_to_its_end_without_a_model(
             await place.board.show(STRANGER, task.id)
         assert await place.board.list(STRANGER) == []
         assert [each.id for each in await place.board.list(ADMIN)] == [task.id]
+
+
+async def test_a_tool_is_told_what_its_task_has_read(database: Database, tmp_path: Path) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "act")}
+    trace = Trace("post.letter", tmp_path / "posted", data_class=DataClass.SECRET)
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        order = Order(text="hello", worker="poster", data_class="confidential")
+        task = await place.board.add(USER, order)
+        assert (await place.board.wait(USER, task.id, 20)).state == "done"
+    assert trace.classes == [DataClass.CONFIDENTIAL, DataClass.SECRET]
 
 
 async def test_a_call_waits_for_exactly_one_yes(
