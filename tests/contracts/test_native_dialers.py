@@ -25,6 +25,9 @@ DIALERS = {
     "hf-xet": "huggingface_hub's own transport, which models/sources/hub.py switches off",
     "cryptography": "OpenSSL's own sockets, of which nothing here makes use",
     "psycopg-binary": "a database driver, a named exception",
+    "duckdb": "its access to the outside is switched off before a file is opened, in a child",
+    # Comes with the readers of documents, which run in a child that has no use for it.
+    "pillow": "its XCB library reaches an X server for pictures of a screen; nothing here takes any",
 }
 
 
@@ -36,7 +39,8 @@ def _needed() -> set[str]:
     found = {Requirement(each).name for each in document["tool"]["uv"]["override-dependencies"]}
     left_out = frozenset(found)
     waiting = [Requirement(each) for each in project["dependencies"]]
-    waiting += [Requirement(each) for each in project["optional-dependencies"]["postgres"]]
+    for extra in project["optional-dependencies"].values():
+        waiting += [Requirement(each) for each in extra]
     while waiting:
         requirement = waiting.pop()
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
