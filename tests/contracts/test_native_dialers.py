@@ -27,7 +27,7 @@ DIALERS = {
     "psycopg-binary": "a database driver, a named exception",
     "duckdb": "its access to the outside is switched off before a file is opened, in a child",
     # Comes with the readers of documents, which run in a child that has no use for it.
-    "pillow": "its XCB library reaches an X server for pictures of a screen; nothing here takes any",
+    "pillow": "its XCB library reaches an X server for pictures of a screen; none is taken",
 }
 
 
