@@ -38,6 +38,8 @@ _KINDS = (
     r"journal/[A-Za-z0-9_-][A-Za-z0-9._-]*",
     r"secondbasket\.db",
     r"drills/drill_[a-z0-9]+\.(json|html)",
+    r"workers/[a-z0-9][a-z0-9-]*\.md",
+    r"tasks/task_[a-z0-9]+(/(?!\.{1,2}(/|$))[^/\x00-\x1f\\]+)+",
     r"models/manifests/[a-z0-9][a-z0-9._-]*\.json",
     rf"{_BLOBS}[0-9a-f]{{64}}",
 )
@@ -52,6 +54,10 @@ _REPLACED = (
     f"{_DATABASE}-wal",
     f"{_DATABASE}-shm",
     "drills",
+    "workers",
+    "tasks",
+    # How far runs had come belongs to the database that was: tasks go on from their own log.
+    "runs.db",
     "models/manifests",
 )
 
@@ -107,6 +113,8 @@ def _contents_of(home: Home, *, database: bool, models: bool) -> Iterator[tuple[
     yield from _open(home, home.secrets.iterdir())
     # A report is there before the ledger tells of it: whoever has it has that entry too.
     yield from _open(home, home.drills.glob("*"))
+    yield from _open(home, home.workers.glob("*.md"))
+    yield from _open(home, _files_below(home.tasks))
     yield from _open(home, home.journal.iterdir())
     if database and home.database_file.is_file():
         with _copy_of(home.database_file, home.backups) as copy, copy.open("rb") as file:
@@ -114,6 +122,13 @@ def _contents_of(home: Home, *, database: bool, models: bool) -> Iterator[tuple[
     yield from _open(home, home.manifests.glob("*.json"))
     if models:
         yield from _open(home, (home.models / "blobs").glob("sha256-*"))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Every file below `folder`; a link is none, since a worker's program may have made it."""
+    for where, _, names in os.walk(folder, followlinks=False):
+        paths = (Path(where) / name for name in names)
+        yield from (path for path in paths if path.is_file() and not path.is_symlink())
 
 
 def _open(home: Home, paths: Iterable[Path]) -> Iterator[tuple[str, IO[bytes]]]:

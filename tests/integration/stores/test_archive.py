@@ -32,6 +32,11 @@ def stocked(tmp_path: Path) -> Home:
     content = b"weights"
     home.manifests.mkdir()
     (home.manifests / "tiny.json").write_text("{}")
+    (home.workers / "clerk.md").write_text("---\n")
+    folder = home.tasks / "task_1" / "in"
+    folder.mkdir(parents=True)
+    (folder / "an invoice.txt").write_text("1")
+    (home.tasks / "task_1" / "link.txt").symlink_to("/etc/passwd")
     (home.models / "blobs").mkdir()
     (home.models / "blobs" / f"sha256-{hashlib.sha256(content).hexdigest()}").write_bytes(content)
     return home
@@ -107,6 +112,14 @@ def test_all_of_a_home_comes_back_for_its_owner_alone(stocked: Home, tmp_path: P
     }
 
 
+def test_what_tasks_were_given_and_made_comes_back_and_no_link_is_followed(
+    stocked: Home, tmp_path: Path
+) -> None:
+    contents = back_up(stocked, tmp_path / "home.tar")
+    kept = {name for name in contents.files if name.startswith(("tasks/", "workers/"))}
+    assert kept == {"tasks/task_1/in/an invoice.txt", "workers/clerk.md"}
+
+
 def test_weights_are_left_out_unless_asked_for(stocked: Home, tmp_path: Path) -> None:
     contents = back_up(stocked, tmp_path / "home.tar")
     assert "models/manifests/tiny.json" in contents.files
@@ -154,6 +167,11 @@ def rewrite(archive: Path, change: list[tuple[tarfile.TarInfo, bytes]], *, liste
         "secrets/../../outside",
         "secrets/..",
         "journal/sub/x",
+        "tasks/task_1/../../x",
+        "tasks/task_1/..",
+        "tasks/task_1/a/../../../../x",
+        "tasks/../x",
+        "workers/../x.md",
         "lock",
         "run/admin.sock",
         "models/blobs/sha256-00",
