@@ -24,6 +24,7 @@ from secondbasket.app.remembering import open_memories
 from secondbasket.app.stack import Stack
 from secondbasket.app.tools import open_belt
 from secondbasket.app.weights import makers, model_sources
+from secondbasket.apps.tasks.timer import Timer
 from secondbasket.chips.inventory import Inventory, load_probes
 from secondbasket.cloud.placement import load_engines
 from secondbasket.cloud.replica import Patience
@@ -369,6 +370,7 @@ async def open_stack(
             background.start_soon(head_push.run)
             background.start_soon(schedule.run)
             background.start_soon(office.shift.run)
+            background.start_soon(Timer(office.board, office.roster, owner=stack.owner).run)
         await background.start(drills.run)
         prober = Prober(baskets, health, idle_seconds=settings.health.probe_seconds)
         background.start_soon(prober.run)

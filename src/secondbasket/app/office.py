@@ -37,10 +37,6 @@ class Office:
     reporter: Reporter
     shift: Shift
 
-    def tool_names(self) -> list[str]:
-        """Every tool that there is."""
-        return [tool.facts.name for tool in self.belt.all()]
-
 
 def durable_url(database: str | None, home: Home) -> str:
     """Where runs are kept: beside the ledger in PostgreSQL, otherwise in a file of its own, since

@@ -1,12 +1,15 @@
 """Who there is to hand work to: the workers that ship, and those of this home's own folder."""
 
+import os
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
 import msgspec
 
 from secondbasket.apps.workers.worker_file import BadWorker, Finding, read_worker
+from secondbasket.core.clock import timestamp
 from secondbasket.core.worker import Worker
 from secondbasket.errors import NotFound, StoreError
 
@@ -15,12 +18,21 @@ _LARGEST = 64 * 1024
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker, or what is wrong with its file. `shipped`: it comes with the product."""
+    """A worker, or what is wrong with its file. `shipped`: it comes with the product.
+
+    `since` is when its file was last changed, RFC 3339 in UTC; empty for a shipped one.
+    """
 
     name: str
     shipped: bool
     worker: Worker | None = None
     findings: tuple[Finding, ...] = ()
+    since: str = ""
+
+
+class _File(msgspec.Struct, frozen=True):
+    text: str
+    since: str
 
 
 class Roster:
@@ -36,36 +48,39 @@ class Roster:
 
     def find(self, name: str) -> Worker:
         """Raises NotFound, BadWorker, StoreError."""
-        text = self._texts().get(name)
-        if text is None:
+        files = self._files()
+        found = files.get(name)
+        if found is None:
             raise NotFound(
                 f"There is no worker '{name[:64]}'.",
-                hint=f"There is: {', '.join(sorted(self._texts()))}.",
+                hint=f"There is: {', '.join(sorted(files))}.",
             )
-        return read_worker(name, text[0], tools=self._tools())
+        return read_worker(name, found.text, tools=self._tools())
 
     def all(self) -> list[Listed]:
         """Every worker by name, also those whose file is not right. Raises StoreError."""
         listed = []
-        for name, (text, shipped) in sorted(self._texts().items()):
+        for name, file in sorted(self._files().items()):
+            plain = Listed(name=name, shipped=not file.since, since=file.since)
             try:
-                worker = read_worker(name, text, tools=self._tools())
+                worker = read_worker(name, file.text, tools=self._tools())
             except BadWorker as error:
-                listed.append(Listed(name=name, shipped=shipped, findings=error.findings))
+                listed.append(msgspec.structs.replace(plain, findings=error.findings))
             else:
-                listed.append(Listed(name=name, shipped=shipped, worker=worker))
+                listed.append(msgspec.structs.replace(plain, worker=worker))
         return listed
 
-    def _texts(self) -> dict[str, tuple[str, bool]]:
+    def _files(self) -> dict[str, _File]:
         found = {}
         for entry in (files("secondbasket.apps.workers") / "shipped").iterdir():
             if entry.name.endswith(_ENDING):
-                found[entry.name.removesuffix(_ENDING)] = (entry.read_text(), True)
+                found[entry.name.removesuffix(_ENDING)] = _File(entry.read_text(), "")
         try:
             for path in self._folder.glob(f"*{_ENDING}"):
                 with path.open("rb") as file:
                     text = file.read(_LARGEST + 1).decode(errors="replace")
-                found[path.name.removesuffix(_ENDING)] = (text, False)
+                    changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+                found[path.name.removesuffix(_ENDING)] = _File(text, timestamp(changed))
         except OSError as exc:
             raise StoreError(f"The workers in '{self._folder}' cannot be read: {exc}.") from exc
         return found

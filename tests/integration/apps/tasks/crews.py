@@ -143,6 +143,7 @@ class Office:
     effects: Effects
     approvals: Approvals
     mind: ScriptedMind
+    roster: Roster
     decisions: list[Decision] = field(default_factory=list)
 
 
@@ -183,11 +184,12 @@ async def office(
     url = durable_url(database, home)
     shift = Shift(records, crew, lambda run: Durable(url, holder, run), lease_seconds=2.0)
     decisions: list[Decision] = []
+    roster = Roster(folder, tools=belt.names)
     board = Board(
         records,
         effects,
         approvals,
-        Roster(folder, tools=belt.names),
+        roster,
         folder_of=folder_of,
         nudge=shift.nudge,
         record=decisions.append,
@@ -196,5 +198,5 @@ async def office(
     async with anyio.create_task_group() as tasks:
         if working:
             await tasks.start(shift.run)
-        yield Office(board, shift, records, effects, approvals, mind, decisions)
+        yield Office(board, shift, records, effects, approvals, mind, roster, decisions)
         tasks.cancel_scope.cancel()

@@ -1,12 +1,15 @@
 """Tasks on both databases, worked on by a real shift: plans, effects, approvals, pauses."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
 import pytest
 
 from secondbasket.apps.tasks.halts import Halt
+from secondbasket.apps.tasks.timer import Timer
 from secondbasket.core.data_class import DataClass
+from secondbasket.core.key import Key
 from secondbasket.core.task import Approval, Called, Order
 from secondbasket.errors import Conflict, InvalidRequest, NotFound
 from secondbasket.stores.database import Database
@@ -199,3 +202,37 @@ async def test_bad_orders_are_refused_and_leave_nothing(
         with pytest.raises(InvalidRequest):
             await place.board.add(USER, good, {"../escape": tmp_path / "workers" / "poster.md"})
         assert await place.board.list(ADMIN) == []
+
+
+SCHEDULED = """---
+name: nightly
+role: worker by night
+tools: [post.letter]
+autonomy: {default: act}
+schedules: [{cron: "* * * * *", task: "By night."}]
+plan: [{id: a, tool: post.letter, arguments: {text: "{{ task.text }}"}}]
+---
+"""
+
+
+async def test_what_falls_due_becomes_one_task_whoever_looks(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    workers = {"nightly": SCHEDULED}
+    async with office(database, tmp_path, [trace], workers=workers, working=False) as place:
+        later = datetime.now(UTC) + timedelta(minutes=2)
+
+        async def owner() -> Key:
+            return ADMIN
+
+        def timer(at: datetime) -> Timer:
+            return Timer(place.board, place.roster, owner=owner, now=lambda: at)
+
+        await timer(datetime.now(UTC) - timedelta(days=1)).look()
+        assert await place.board.list(ADMIN) == []  # it was not there then
+        for _ in range(2):  # two processes, or one that died and was started again
+            await timer(later).look()
+        [task] = await place.board.list(ADMIN)
+        assert (task.text, task.worker, task.owner) == ("By night.", "nightly", ADMIN.id)
+        await timer(later + timedelta(minutes=1)).look()
+        assert len(await place.board.list(ADMIN)) == 2
