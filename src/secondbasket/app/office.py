@@ -70,6 +70,7 @@ def open_office(
         Hands(belt, effects, approvals, folder_of=folder_of),
         holder=holder,
         folder_of=folder_of,
+        key_of=key_of,
     )
 
     def durable(run: Callable[[str, int], Awaitable[str]]) -> "Durable":

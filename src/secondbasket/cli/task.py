@@ -20,6 +20,7 @@ from secondbasket.core.task import (
     Planned,
     Task,
 )
+from secondbasket.core.worker import TaskLimits
 from secondbasket.errors import BasketError
 from secondbasket.server.admin.words import (
     Answer,
@@ -268,8 +269,8 @@ def settle(effect: str, happened: bool, note: str, as_json: bool) -> None:
     click.echo(f"{settled.key} is {settled.state}.")
 
 
-def _change(task: str, path: str, told: str, as_json: bool) -> None:
-    changed = call(lambda server: server.post(f"tasks/{task}/{path}", Task))
+def _change(task: str, path: str, told: str, as_json: bool, body: object = None) -> None:
+    changed = call(lambda server: server.post(f"tasks/{task}/{path}", Task, body))
     if as_json:
         emit(changed)
     else:
@@ -286,10 +287,15 @@ def pause(task: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("task")
+@click.option("--steps", type=click.IntRange(0), default=0, help="So many steps more.")
+@click.option("--tokens", type=click.IntRange(0), default=0, help="So many tokens more.")
+@click.option("--minutes", type=click.FloatRange(0), default=0.0, help="So many minutes more.")
+@click.option("--money", type=click.FloatRange(0), default=0.0, help="So much money more.")
 @json_option
-def resume(task: str, as_json: bool) -> None:
-    """Go on with a task that is paused or parked."""
-    _change(task, "resume", "goes on", as_json)
+def resume(task: str, steps: int, tokens: int, minutes: float, money: float, as_json: bool) -> None:
+    """Go on with a task that is paused or parked; one at a limit needs more of what it lacks."""
+    more = TaskLimits(money=money, tokens=tokens, minutes=minutes, steps=steps)
+    _change(task, "resume", "goes on", as_json, more)
 
 
 @command.command()

@@ -14,13 +14,17 @@ from secondbasket.apps.tasks.moves import Ask, Brief, Call, Fix, Stop
 from secondbasket.apps.tasks.records import Held, TaskRecords
 from secondbasket.core.clock import now, parse, timestamp
 from secondbasket.core.data_class import DataClass
+from secondbasket.core.key import Key
 from secondbasket.core.task import Called, Entry, LoggedEntry, Planned
 
 _AT_ONCE = 0.001
 
 
 class Crew:
-    """`holder` names this process in leases. Once `stop` is called, every move halts."""
+    """`holder` names this process in leases; `key_of` finds the key of a task's owner.
+
+    Once `stop` is called, every move halts.
+    """
 
     def __init__(
         self,
@@ -30,8 +34,10 @@ class Crew:
         *,
         holder: str,
         folder_of: Callable[[str], Path],
+        key_of: Callable[[str], Key | None],
     ) -> None:
         self.holder = holder
+        self._key_of = key_of
         self._records = records
         self._mind = mind
         self._hands = hands
@@ -70,11 +76,10 @@ class Crew:
     async def _make(
         self, task: str, position: int, move: Ask | Call | Fix, log: Sequence[Entry]
     ) -> Entry | Halt:
-        made = await self._records.log(task)
-        if len(made) > position:
-            return made[position].entry
+        if (made := await self._records.entry(task, position)) is not None:
+            return made.entry
         held = await self._records.find(task)
-        if halt := self._may_not(held):
+        if halt := self._may_not(held, await self._records.worked_minutes(task)):
             return halt
         if await self._records.off():
             # Nobody takes it up while they are off; once they are on, it goes on at once.
@@ -116,17 +121,21 @@ class Crew:
             log=log,
         )
 
-    def _may_not(self, held: Held) -> Halt | None:
+    def _may_not(self, held: Held, minutes: float) -> Halt | None:
         """Why nothing is done for this task now, whatever the plan says."""
         task, limits = held.task, held.worker.limits
         if self._stopping:
             return Halt(state="working", reason="the process stopped")
         if task.state == "cancelled":
             return Halt(state="cancelled", reason=task.reason)
+        if self._key_of(task.owner) is None:
+            return Halt(state="cancelled", reason="the key of whoever asked for it is gone")
         if held.paused:
             return Halt(state="parked", reason="paused")
         if task.deadline and datetime.now(UTC) > parse(task.deadline):
             return Halt(state="failed", reason=f"its deadline, {task.deadline}, has passed")
+        if minutes >= limits.minutes:
+            return Halt(state="parked", reason=f"its limit of {limits.minutes:g} minutes")
         if limits.money is not None and task.cost >= limits.money * 1e9:
             return Halt(state="parked", reason=f"its limit of {limits.money:g} in money")
         return None

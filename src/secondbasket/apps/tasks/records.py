@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
 
 from secondbasket.core.clock import now, timestamp
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.task import ENDED, Called, Entry, LoggedEntry, Task, TaskState, Turned
-from secondbasket.core.worker import Worker
+from secondbasket.core.worker import TaskLimits, Worker
 from secondbasket.errors import Conflict, NotFound
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import switches, task_entries, tasks
@@ -166,6 +166,20 @@ class TaskRecords:
         rows = await self._database.read(lambda c: c.execute(query).mappings().all())
         return [_logged(row) for row in rows]
 
+    async def entry(self, task: str, position: int) -> LoggedEntry | None:
+        """What stands at `position` of the log; None where it has not come so far."""
+        query = select(task_entries).where(
+            task_entries.c.task == task, task_entries.c.position == position
+        )
+        row = await self._database.read(lambda c: c.execute(query).mappings().one_or_none())
+        return None if row is None else _logged(row)
+
+    async def worked_minutes(self, task: str) -> float:
+        """How long its steps took so far."""
+        query = select(func.sum(task_entries.c.duration_ms)).where(task_entries.c.task == task)
+        worked: float | None = await self._database.read(lambda c: c.scalar(query))
+        return (worked or 0.0) / 60_000
+
     async def append(self, task: str, holder: str, logged: LoggedEntry) -> None:
         """Add to the log of a task that `holder` holds. Raises LeaseLost."""
         entry = logged.entry
@@ -182,9 +196,10 @@ class TaskRecords:
             held = require_lease(connection, task, holder)
             changed: dict[str, Any] = {
                 "steps": logged.position + 1,
-                "state": "working",
                 "updated_at": logged.at,
             }
+            if held["state"] not in ENDED:  # somebody may have cancelled it meanwhile
+                changed["state"] = "working"
             if isinstance(entry, Turned):
                 changed["input_tokens"] = held["input_tokens"] + entry.input_tokens
                 changed["output_tokens"] = held["output_tokens"] + entry.output_tokens
@@ -210,13 +225,15 @@ class TaskRecords:
             "wake_at": wake_at,
             "updated_at": moment,
             "ended_at": moment if state in ENDED else "",
-            "lease_by": "",
-            "lease_until": "",
         }
 
+        free = {"lease_by": "", "lease_until": ""}
+
         def work(connection: Connection) -> None:
-            require_lease(connection, task, holder)
-            connection.execute(update(tasks).where(tasks.c.id == task).values(changed))
+            held = require_lease(connection, task, holder)
+            # What somebody cancelled while its last step was made stays cancelled.
+            values = free if held["state"] in ENDED else changed | free
+            connection.execute(update(tasks).where(tasks.c.id == task).values(values))
 
         await self._database.write(work)
 
@@ -231,7 +248,9 @@ class TaskRecords:
 
     async def change(self, task: str, how: Callable[[Task], Mapping[str, Any]]) -> Task:
         """What a person changes of a task: `how` tells the columns, or raises. Raises NotFound."""
+        return await self._change(task, lambda held: how(held.task))
 
+    async def _change(self, task: str, how: Callable[[Held], Mapping[str, Any]]) -> Task:
         def work(connection: Connection) -> Task:
             query = select(tasks).where(tasks.c.id == task).with_for_update()
             row = connection.execute(query).mappings().one_or_none()
@@ -239,11 +258,20 @@ class TaskRecords:
                 raise NotFound(
                     f"There is no task '{task[:64]}'.", hint="`basket task list` shows all."
                 )
-            changed = {"updated_at": now(), **how(_held(row).task)}
+            changed = {"updated_at": now(), **how(_held(row))}
             connection.execute(update(tasks).where(tasks.c.id == task).values(changed))
             return _held({**row, **changed}).task
 
         return await self._database.write(work)
+
+    async def raise_limits(self, task: str, more: TaskLimits) -> None:
+        """Let a task use so much more than its worker's file says. Raises NotFound."""
+
+        def how(held: Held) -> Mapping[str, Any]:
+            worker = msgspec.structs.replace(held.worker, limits=_raised(held.worker.limits, more))
+            return {"document": _encode(worker).decode()}
+
+        await self._change(task, how)
 
     async def off(self) -> bool:
         """Were all workers paused?"""
@@ -272,6 +300,18 @@ def require_lease(connection: Connection, task: str, holder: str) -> RowMapping:
     if row["lease_by"] != holder:
         raise LeaseLost(f"The task '{task}' is worked on elsewhere.")
     return row
+
+
+def _raised(limits: TaskLimits, more: TaskLimits) -> TaskLimits:
+    money = None
+    if limits.money is not None:
+        money = limits.money + (more.money or 0.0)
+    return TaskLimits(
+        money=money,
+        tokens=limits.tokens + more.tokens,
+        minutes=limits.minutes + more.minutes,
+        steps=limits.steps + more.steps,
+    )
 
 
 def _may_begin(connection: Connection, after: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from secondbasket.core.task import Task, TaskState
+from secondbasket.core.worker import TaskLimits
 from secondbasket.errors import InvalidRequest
 from secondbasket.server.admin.door import read, route
 from secondbasket.server.admin.ports import AdminPorts
@@ -56,7 +57,8 @@ def task_routes(ports: AdminPorts) -> list[BaseRoute]:
         return await board.pause(await key_of(), request.path_params["task"])
 
     async def resume(request: Request) -> Task:
-        return await board.resume(await key_of(), request.path_params["task"])
+        more = await read(request, TaskLimits) if await request.body() else None
+        return await board.resume(await key_of(), request.path_params["task"], more=more)
 
     async def cancel(request: Request) -> Task:
         return await board.cancel(await key_of(), request.path_params["task"])

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -162,6 +163,7 @@ async def office(
     texts: Sequence[str | Halt] = (),
     workers: Mapping[str, str] | None = None,
     working: bool = True,
+    keys: Mapping[str, Key] = MappingProxyType({each.id: each for each in (ADMIN, USER)}),
 ) -> AsyncIterator[Office]:
     """Workers' files are written into the home; with `working` their shift has begun."""
     folder = home / "workers"
@@ -180,6 +182,7 @@ async def office(
         Hands(belt, effects, approvals, folder_of=folder_of),
         holder=holder,
         folder_of=folder_of,
+        key_of=keys.get,
     )
     url = durable_url(database, home)
     shift = Shift(records, crew, lambda run: Durable(url, holder, run), lease_seconds=2.0)

@@ -11,7 +11,8 @@ from secondbasket.apps.tasks.timer import Timer
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
 from secondbasket.core.task import Approval, Called, Order
-from secondbasket.errors import Conflict, InvalidRequest, NotFound
+from secondbasket.core.worker import TaskLimits
+from secondbasket.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from secondbasket.stores.database import Database
 from tests.integration.apps.tasks.crews import ADMIN, STRANGER, USER, Office, Trace, office
 
@@ -236,3 +237,83 @@ async def test_what_falls_due_becomes_one_task_whoever_looks(
         assert (task.text, task.worker, task.owner) == ("By night.", "nightly", ADMIN.id)
         await timer(later + timedelta(minutes=1)).look()
         assert len(await place.board.list(ADMIN)) == 2
+
+
+LONG = """---
+name: long
+role: worker at length
+tools: [post.letter]
+autonomy: {default: act}
+limits: {steps: 3}
+plan:
+  - {id: a, each: "[0, 1, 2, 3]", tool: post.letter, arguments: {text: "{{ item | string }}"}}
+---
+"""
+
+
+async def test_a_limit_parks_and_more_of_it_lets_go_on(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    async with office(database, tmp_path, [trace], workers={"long": LONG}) as place:
+        task = await place.board.add(USER, Order(text="x", worker="long"))
+        await until(place, task.id, "parked")
+        assert (await place.records.find(task.id)).task.reason == "its limit of 3 steps"
+        await place.board.resume(USER, task.id)
+        await until(place, task.id, "parked")
+        await place.board.resume(USER, task.id, more=TaskLimits(tokens=0, minutes=0, steps=9))
+        assert (await place.board.wait(USER, task.id, 20)).state == "done"
+        assert posted(tmp_path) == ["0", "1", "2", "3"]
+
+
+async def test_what_is_cancelled_in_the_middle_of_its_last_step_stays_so(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    trace.go_on = anyio.Event()
+    workers = {"poster": FIXED.replace("AUTONOMY", "act").replace("['one', 'two']", "['one']")}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        with anyio.fail_after(20):
+            await trace.entered.wait()
+        assert (await place.board.cancel(USER, task.id)).state == "cancelled"
+        trace.go_on.set()
+        with anyio.fail_after(20):
+            while not (await place.effects.of(task.id))[0].ended_at:  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+        await anyio.sleep(0.5)
+        assert (await place.records.find(task.id)).task.state == "cancelled"
+
+
+async def test_whoever_leaves_takes_their_tasks_along(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "act")}
+    async with office(database, tmp_path, [trace], workers=workers, keys={}) as place:
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        ended = await place.board.wait(USER, task.id, 20)
+        assert (ended.state, posted(tmp_path)) == ("cancelled", [])
+
+
+async def test_the_one_switch_stops_all_and_starts_all(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "act")}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        with pytest.raises(PermissionDenied):
+            await place.board.switch(USER, off=True)
+        await place.board.switch(ADMIN, off=True)
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        await anyio.sleep(1.5)
+        assert (await place.records.find(task.id)).task.state == "queued"
+        await place.board.switch(ADMIN, off=False)
+        assert (await place.board.wait(USER, task.id, 20)).state == "done"
+        assert [each.kind for each in place.decisions] == [
+            "workers_paused",
+            "task_added",
+            "workers_started",
+        ]
+
+
+async def until(place: Office, task: str, state: str) -> None:
+    with anyio.fail_after(20):
+        while (await place.records.find(task)).task.state != state:  # noqa: ASYNC110
+            await anyio.sleep(0.05)
