@@ -31,6 +31,7 @@ _ANSWERS = 2  # an answer of no use is asked for once more
 _ACTS_PER_STEP = 12
 _EQUAL_CALLS = 2  # the second is answered from the log; a third shows that nothing new will come
 _MOST_ITEMS = 200
+_templates = Templates()  # they keep what they have compiled
 
 
 def decide(brief: Brief, log: Sequence[Entry]) -> Move:
@@ -104,7 +105,6 @@ class _Walk:
         self._log = log
         self._entries = entries
         self._results: dict[str, Result] = {}
-        self._templates = Templates()
 
     def step(self, step: PlanStep) -> Move | None:
         """The move that `step` needs next; None once it is done, and well. Raises _Failed."""
@@ -126,7 +126,7 @@ class _Walk:
 
     def _items(self, step: PlanStep) -> Sequence[Any]:
         try:
-            items = self._templates.evaluated(step.each, self._names(None))
+            items = _templates.evaluated(step.each, self._names(None))
             items = list(items)
         except (InvalidRequest, TypeError) as exc:
             raise _Failed(f"step '{step.id}': '{step.each}' is no list ({exc})") from exc
@@ -193,7 +193,7 @@ class _Walk:
 
     def _filled(self, step: PlanStep, value: Any, item: Any) -> Any:
         try:
-            return self._templates.filled(value, self._names(item))
+            return _templates.filled(value, self._names(item))
         except InvalidRequest as exc:
             raise _Failed(f"step '{step.id}': {exc.message}") from exc
 
