@@ -104,7 +104,8 @@ async def test_onnxruntime(weights: Weights, tmp_path: Path, context: int, slots
     )
     longest = [2000] * context
     async with running(case, tmp_path / "log") as engine:
+        # More than it can do at a time, so that all its slots are at work in one moment.
         async with anyio.create_task_group() as calls:
-            for _ in range(slots):
+            for _ in range(4 * slots):
                 calls.start_soon(ask, engine, "/v1/embeddings", {"input": [longest] * 4})
         compare(case, weights.embedding, engine.process.resident_bytes())
