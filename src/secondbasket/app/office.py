@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 class Office:
     """Where work is handed over, and where it is done while `shift` runs."""
 
-    belt: Belt
     roster: Roster
     board: Board
     reporter: Reporter
@@ -92,4 +91,4 @@ def open_office(
         currency=currency,
     )
     reporter = Reporter(records, effects, approvals, folder_of=folder_of, currency=currency)
-    return Office(belt=belt, roster=roster, board=board, reporter=reporter, shift=shift)
+    return Office(roster=roster, board=board, reporter=reporter, shift=shift)

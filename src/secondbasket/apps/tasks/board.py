@@ -322,12 +322,10 @@ def _paused(task: Task) -> Mapping[str, Any]:
 
 
 def _resumed(task: Task) -> Mapping[str, Any]:
-    if task.state in ENDED or task.state == "waiting":
-        raise Conflict(
-            f"The task is {task.state}.",
-            hint="`basket task approve` answers what it waits for." if task.reason else "",
-        )
-    state = "queued" if task.state == "parked" else task.state
+    if task.state in ENDED:
+        raise Conflict(f"The task is {task.state}.")
+    # One that waits asks again: what was asked before may have run out unanswered.
+    state = "queued" if task.state in ("parked", "waiting") else task.state
     return {"paused": False, "state": state, "reason": "", "wake_at": ""}
 
 

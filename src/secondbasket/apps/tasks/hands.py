@@ -40,7 +40,7 @@ class Belt(Protocol):
 
 
 class Hands:
-    """`folder_of` is where a task's own files lie. `record` hears of every effect's end."""
+    """`folder_of` is where a task's own files lie."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from secondbasket.core.task import ENDED, Called, Entry, LoggedEntry, Task, Task
 from secondbasket.core.worker import TaskLimits, Worker
 from secondbasket.errors import Conflict, NotFound
 from secondbasket.stores.database import Database
-from secondbasket.stores.schema import switches, task_entries, tasks
+from secondbasket.stores.schema import approvals, effects, switches, task_entries, tasks
 
 _encode = msgspec.json.Encoder().encode
 _worker = msgspec.json.Decoder(Worker)
@@ -233,6 +233,9 @@ class TaskRecords:
             held = require_lease(connection, task, holder)
             # What somebody cancelled while its last step was made stays cancelled.
             values = free if held["state"] in ENDED else changed | free
+            if values.get("state") == "waiting" and not _waits(connection, task):
+                # Somebody was quicker to answer than we were to put it down.
+                values |= {"state": "queued", "reason": ""}
             connection.execute(update(tasks).where(tasks.c.id == task).values(values))
 
         await self._database.write(work)
@@ -312,6 +315,13 @@ def _raised(limits: TaskLimits, more: TaskLimits) -> TaskLimits:
         minutes=limits.minutes + more.minutes,
         steps=limits.steps + more.steps,
     )
+
+
+def _waits(connection: Connection, task: str) -> bool:
+    """Is there anything of this task that a person has not answered?"""
+    asked = select(approvals.c.id).where(approvals.c.task == task, approvals.c.state == "open")
+    unclear = select(effects.c.key).where(effects.c.task == task, effects.c.state == "uncertain")
+    return any(connection.scalar(each.limit(1)) is not None for each in (asked, unclear))
 
 
 def _may_begin(connection: Connection, after: Sequence[str]) -> bool:

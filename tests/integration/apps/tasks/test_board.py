@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -317,3 +318,21 @@ async def until(place: Office, task: str, state: str) -> None:
     with anyio.fail_after(20):
         while (await place.records.find(task)).task.state != state:  # noqa: ASYNC110
             await anyio.sleep(0.05)
+
+
+async def test_an_answer_before_the_task_was_put_down_is_not_lost(
+    database: Database, tmp_path: Path, trace: Trace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "ask").replace("['one', 'two']", "['one']")}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        ask = place.approvals.ask
+
+        async def answered_at_once(*args: Any, **kwargs: Any) -> Approval:
+            asked = await ask(*args, **kwargs)
+            await place.board.answer(USER, asked.id, yes=True)
+            return asked
+
+        monkeypatch.setattr(place.approvals, "ask", answered_at_once)
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        await until(place, task.id, "done")
+        assert posted(tmp_path) == ["hello one"]
