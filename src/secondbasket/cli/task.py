@@ -20,7 +20,7 @@ from secondbasket.core.task import (
     Planned,
     Task,
 )
-from secondbasket.core.worker import TaskLimits
+from secondbasket.core.worker import MoreLimits
 from secondbasket.errors import BasketError
 from secondbasket.server.admin.words import (
     Answer,
@@ -294,7 +294,7 @@ def pause(task: str, as_json: bool) -> None:
 @json_option
 def resume(task: str, steps: int, tokens: int, minutes: float, money: float, as_json: bool) -> None:
     """Go on with a task that is paused or parked; one at a limit needs more of what it lacks."""
-    more = TaskLimits(money=money, tokens=tokens, minutes=minutes, steps=steps)
+    more = MoreLimits(money=money, tokens=tokens, minutes=minutes, steps=steps)
     _change(task, "resume", "goes on", as_json, more)
 
 

@@ -56,6 +56,15 @@ class TaskLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int = 60
 
 
+class MoreLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a task may use beyond its limits; nothing more of what is not named."""
+
+    money: float = 0.0
+    tokens: int = 0
+    minutes: float = 0.0
+    steps: int = 0
+
+
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`cron` has five fields, read in `time_zone` (an IANA name); `task` is what is then added."""
 

@@ -30,7 +30,7 @@ from secondbasket.core.task import (
     Task,
     TaskState,
 )
-from secondbasket.core.worker import TaskLimits
+from secondbasket.core.worker import MoreLimits
 from secondbasket.errors import (
     Conflict,
     InvalidRequest,
@@ -174,14 +174,14 @@ class Board:
         self._tell("task_paused", paused, key)
         return paused
 
-    async def resume(self, key: Key, task: str, *, more: TaskLimits | None = None) -> Task:
+    async def resume(self, key: Key, task: str, *, more: MoreLimits | None = None) -> Task:
         """Go on with one that is paused or parked, and let it use `more` than its worker's limits.
 
         Raises NotFound, Conflict, InvalidRequest.
         """
         await self._own(key, task)
         if more is not None:
-            if min(more.tokens, more.minutes, more.steps, more.money or 0) < 0:
+            if min(more.tokens, more.minutes, more.steps, more.money) < 0:
                 raise InvalidRequest("A limit is raised by more than nothing.", param="more")
             await self._records.raise_limits(task, more)
         resumed = await self._records.change(task, _resumed)

@@ -6,6 +6,7 @@ from typing import Any
 
 from secondbasket.apps.tasks.halts import Halt
 from secondbasket.apps.tasks.moves import Ask
+from secondbasket.apps.tools.arguments import violations
 from secondbasket.core.chat import ChatRequest, ResponseFormat, Sampling
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
@@ -107,17 +108,13 @@ def fitting(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
 
     What models write around JSON is taken off first.
     """
-    # Slow to import, and without a task nobody needs it.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - as told
-    from jsonschema.exceptions import best_match  # noqa: PLC0415 - as above
-
     try:
         data = json.loads(_bare(text))
     except (ValueError, RecursionError):
         return None, "it is no JSON"
-    problem = best_match(Draft202012Validator(schema).iter_errors(data))
-    if problem is not None:
-        return None, f"at {problem.json_path}: {problem.message[:200]}"
+    wrong = violations(schema, data)
+    if wrong:
+        return None, "; ".join(wrong)
     return data, ""
 
 

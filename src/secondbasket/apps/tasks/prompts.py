@@ -7,6 +7,7 @@ import msgspec
 
 from secondbasket.apps.tasks.moves import Ask, Brief
 from secondbasket.apps.tasks.results import Result
+from secondbasket.apps.workers.templates import material
 from secondbasket.core.chat import Message
 from secondbasket.core.task import Called, Entry, Turned
 from secondbasket.core.tool import ToolFacts
@@ -128,9 +129,7 @@ def _events(entries: Sequence[Entry]) -> list[str]:
 
 
 def _material(text: str) -> str:
-    cut = text[:_LONGEST_OUTCOME]
-    # Whoever wrote it may have written our mark, too.
-    return f"<material>{cut.replace('</material', '< /material')}</material>"
+    return material(text[:_LONGEST_OUTCOME])
 
 
 def _plan_schema() -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, 
 from secondbasket.core.clock import now, timestamp
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.task import ENDED, Called, Entry, LoggedEntry, Task, TaskState, Turned
-from secondbasket.core.worker import TaskLimits, Worker
+from secondbasket.core.worker import MoreLimits, TaskLimits, Worker
 from secondbasket.errors import Conflict, NotFound
 from secondbasket.stores.database import Database
 from secondbasket.stores.schema import approvals, effects, switches, task_entries, tasks
@@ -267,7 +267,7 @@ class TaskRecords:
 
         return await self._database.write(work)
 
-    async def raise_limits(self, task: str, more: TaskLimits) -> None:
+    async def raise_limits(self, task: str, more: MoreLimits) -> None:
         """Let a task use so much more than its worker's file says. Raises NotFound."""
 
         def how(held: Held) -> Mapping[str, Any]:
@@ -305,10 +305,10 @@ def require_lease(connection: Connection, task: str, holder: str) -> RowMapping:
     return row
 
 
-def _raised(limits: TaskLimits, more: TaskLimits) -> TaskLimits:
+def _raised(limits: TaskLimits, more: MoreLimits) -> TaskLimits:
     money = None
     if limits.money is not None:
-        money = limits.money + (more.money or 0.0)
+        money = limits.money + more.money
     return TaskLimits(
         money=money,
         tokens=limits.tokens + more.tokens,

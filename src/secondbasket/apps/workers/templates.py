@@ -23,7 +23,7 @@ class Templates:
 
     def __init__(self) -> None:
         self._jinja = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-        self._jinja.filters["csv"] = _csv
+        self._jinja.filters |= {"csv": _csv, "material": material}
 
     def filled(self, value: Any, names: Mapping[str, Any]) -> Any:
         """`value` with every text in it rendered. Raises InvalidRequest."""
@@ -75,6 +75,12 @@ class Templates:
         except TemplateError as exc:
             return f"no expression ({exc})"
         return ""
+
+
+def material(text: str) -> str:
+    """`text` between marks that tell a model what is not an instruction to it."""
+    # Whoever wrote it may have written our mark, too.
+    return f"<material>{text.replace('</material', '< /material')}</material>"
 
 
 def _csv(cells: Sequence[object]) -> str:

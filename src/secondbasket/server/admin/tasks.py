@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from secondbasket.core.task import Task, TaskState
-from secondbasket.core.worker import TaskLimits
+from secondbasket.core.worker import MoreLimits
 from secondbasket.errors import InvalidRequest
 from secondbasket.server.admin.door import read, route
 from secondbasket.server.admin.ports import AdminPorts
@@ -57,7 +57,7 @@ def task_routes(ports: AdminPorts) -> list[BaseRoute]:
         return await board.pause(await key_of(), request.path_params["task"])
 
     async def resume(request: Request) -> Task:
-        more = await read(request, TaskLimits) if await request.body() else None
+        more = await read(request, MoreLimits) if await request.body() else None
         return await board.resume(await key_of(), request.path_params["task"], more=more)
 
     async def cancel(request: Request) -> Task:

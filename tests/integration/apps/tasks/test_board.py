@@ -12,7 +12,7 @@ from secondbasket.apps.tasks.timer import Timer
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
 from secondbasket.core.task import Approval, Called, Order
-from secondbasket.core.worker import TaskLimits
+from secondbasket.core.worker import MoreLimits
 from secondbasket.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from secondbasket.stores.database import Database
 from tests.integration.apps.tasks.crews import ADMIN, STRANGER, USER, Office, Trace, office
@@ -261,7 +261,7 @@ async def test_a_limit_parks_and_more_of_it_lets_go_on(
         assert (await place.records.find(task.id)).task.reason == "its limit of 3 steps"
         await place.board.resume(USER, task.id)
         await until(place, task.id, "parked")
-        await place.board.resume(USER, task.id, more=TaskLimits(tokens=0, minutes=0, steps=9))
+        await place.board.resume(USER, task.id, more=MoreLimits(steps=9))
         assert (await place.board.wait(USER, task.id, 20)).state == "done"
         assert posted(tmp_path) == ["0", "1", "2", "3"]
 
