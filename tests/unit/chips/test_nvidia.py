@@ -37,19 +37,19 @@ class ScriptedNvml:
             raise pynvml.NVMLError(self.refuses)
         self.open += 1
 
-    def nvmlShutdown(self) -> None:  # noqa: N802
+    def nvmlShutdown(self) -> None:  # noqa: N802 - NVML's name
         self.open -= 1
 
-    def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
+    def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802 - NVML's name
         return "610.43.02"
 
-    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - NVML's name
         return len(self.gpus)
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> dict[str, Any]:  # noqa: N802
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> dict[str, Any]:  # noqa: N802 - NVML's name
         return self.gpus[index]
 
-    def nvmlDeviceGetMaxClockInfo(self, gpu: dict[str, Any], clock: int) -> int:  # noqa: N802
+    def nvmlDeviceGetMaxClockInfo(self, gpu: dict[str, Any], clock: int) -> int:  # noqa: N802 - NVML's name
         assert clock == self.NVML_CLOCK_MEM
         return int(gpu["MemoryClock"])
 

@@ -135,7 +135,7 @@ def _arguments(folder: Path) -> Iterator[str]:
     yield from ("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv")
     yield from ("--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", INSIDE)
     yield from ("--setenv", "LANG", "C.UTF-8")
-    yield from ("--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp")  # noqa: S108 - in the sandbox
+    yield from ("--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp")  # noqa: S108 - its own - in the sandbox
     yield from ("--ro-bind", "/usr", "/usr")
     for path in map(Path, _SYSTEM):
         if path.is_symlink():

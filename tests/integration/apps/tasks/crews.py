@@ -178,7 +178,7 @@ async def office(
 
     crew = Crew(
         records,
-        mind,  # type: ignore[arg-type]
+        mind,  # type: ignore[arg-type]  # scripted, and of the same shape
         Hands(belt, effects, approvals, folder_of=folder_of),
         holder=holder,
         folder_of=folder_of,

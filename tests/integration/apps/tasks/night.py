@@ -71,7 +71,7 @@ async def main(url: str, home: Path, point: str, nth: int) -> None:
     database = Database(url)
     tool = Trace("post.letter", home / "posted")
     async with office(database, home, [tool]) as place:
-        while {e.state for e in await place.board.list(ADMIN, limit=1000)} - ENDED:  # noqa: ASYNC110
+        while {e.state for e in await place.board.list(ADMIN, limit=1000)} - ENDED:  # noqa: ASYNC110 - a pace
             await anyio.sleep(0.1)
     database.close()
 

@@ -176,7 +176,7 @@ async def test_an_outage_parks_and_a_resume_goes_on(
     ) as place:
         task = await place.board.add(USER, Order(text="Say hi.", worker="thinker"))
         with anyio.fail_after(20):
-            while (await place.records.find(task.id)).task.state != "parked":  # noqa: ASYNC110
+            while (await place.records.find(task.id)).task.state != "parked":  # noqa: ASYNC110 - a pace
                 await anyio.sleep(0.05)
         await place.board.resume(USER, task.id)
         done = await place.board.wait(USER, task.id, 20)
@@ -278,7 +278,7 @@ async def test_what_is_cancelled_in_the_middle_of_its_last_step_stays_so(
         assert (await place.board.cancel(USER, task.id)).state == "cancelled"
         trace.go_on.set()
         with anyio.fail_after(20):
-            while not (await place.effects.of(task.id))[0].ended_at:  # noqa: ASYNC110
+            while not (await place.effects.of(task.id))[0].ended_at:  # noqa: ASYNC110 - a pace
                 await anyio.sleep(0.05)
         await anyio.sleep(0.5)
         assert (await place.records.find(task.id)).task.state == "cancelled"
@@ -316,7 +316,7 @@ async def test_the_one_switch_stops_all_and_starts_all(
 
 async def until(place: Office, task: str, state: str) -> None:
     with anyio.fail_after(20):
-        while (await place.records.find(task)).task.state != state:  # noqa: ASYNC110
+        while (await place.records.find(task)).task.state != state:  # noqa: ASYNC110 - a pace
             await anyio.sleep(0.05)
 
 

@@ -34,7 +34,7 @@ def _table(table: Table) -> str:
         cells = []
         last = None
         for cell in row.cells:
-            if cell._tc is not last:  # noqa: SLF001 - a merged cell comes once for each column
+            if cell._tc is not last:  # noqa: SLF001 - a merged cell shows by it alone - a merged cell comes once for each column
                 cells.append(" ".join(cell.text.split()))
             last = cell._tc  # noqa: SLF001
         rows.append(" | ".join(cells))

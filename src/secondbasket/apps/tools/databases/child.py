@@ -26,11 +26,11 @@ def answer(order: Order) -> Answer:
 
                 return sqlite.answer(order)
             case "duckdb":
-                from secondbasket.apps.tools.databases import duckdb  # noqa: PLC0415
+                from secondbasket.apps.tools.databases import duckdb  # noqa: PLC0415 - an extra
 
                 return duckdb.answer(order)
             case "postgresql":
-                from secondbasket.apps.tools.databases import postgresql  # noqa: PLC0415
+                from secondbasket.apps.tools.databases import postgresql  # noqa: PLC0415 - heavy
 
                 return postgresql.answer(order)
     except ImportError:
