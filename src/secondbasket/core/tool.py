@@ -43,7 +43,8 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     `key` is the effect's own: the same for the same call of the same task, also
     after a crash. `arguments` fit the tool's schema. `folder` is the task's own;
     a tool reads and writes files nowhere else. `data_class` is what the task
-    has read so far.
+    has read so far. `knowledge` are the only document collections that it may
+    see; all, where it is empty.
     """
 
     key: str
@@ -52,6 +53,7 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
     arguments: Mapping[str, Any]
     folder: Path
     data_class: DataClass = DataClass.PUBLIC
+    knowledge: Sequence[str] = ()
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from secondbasket.apps.tasks.approvals import Approvals
 from secondbasket.apps.tasks.effects import Effects
-from secondbasket.apps.tasks.records import TaskRecords
+from secondbasket.apps.tasks.records import PAUSED, TaskRecords
 from secondbasket.apps.workers.roster import Roster
 from secondbasket.core.canonical import canonical
 from secondbasket.core.clock import now, parse
@@ -226,7 +226,11 @@ class Board:
             parent=old.id,
             baseline_minutes=old.baseline_minutes,
         )
-        return await self.add(key, order, files)
+        again = await self.add(key, order, files)
+        # What comes after the old one would never begin: it comes after the new one now.
+        await self._records.replace_before(old.id, again.id)
+        self._nudge()
+        return again
 
     async def switch(self, key: Key, *, off: bool) -> None:
         """The one switch: pause every worker at once, or let them all go on.
@@ -318,7 +322,7 @@ def _queued_again(task: Task) -> Mapping[str, Any]:
 def _paused(task: Task) -> Mapping[str, Any]:
     if task.state in ENDED:
         raise Conflict(f"The task is {task.state}.")
-    return {"paused": True, "state": "parked", "reason": "paused", "wake_at": ""}
+    return {"paused": True, "state": "parked", "reason": PAUSED, "wake_at": ""}
 
 
 def _resumed(task: Task) -> Mapping[str, Any]:

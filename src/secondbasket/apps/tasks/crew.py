@@ -11,7 +11,7 @@ from secondbasket.apps.tasks.halts import Halt
 from secondbasket.apps.tasks.hands import Hands
 from secondbasket.apps.tasks.mind import Mind
 from secondbasket.apps.tasks.moves import Ask, Brief, Call, Fix, Stop
-from secondbasket.apps.tasks.records import Held, TaskRecords
+from secondbasket.apps.tasks.records import PAUSED, Held, TaskRecords
 from secondbasket.core.clock import now, parse, timestamp
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
@@ -42,7 +42,7 @@ class Crew:
         self._mind = mind
         self._hands = hands
         self._folder_of = folder_of
-        self._scopes: set[anyio.CancelScope] = set()
+        self._scopes: dict[str, anyio.CancelScope] = {}
         self._stopping = False
 
     async def brief(self, task: str) -> Brief:
@@ -66,12 +66,24 @@ class Crew:
     ) -> Entry | Halt:
         """The entry that `move` leaves at `position` of the log; made now, unless it was before."""
         with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
+            self._scopes[task] = scope
             try:
                 return await self._make(task, position, move, log)
             finally:
-                self._scopes.discard(scope)
-        return Halt(state="working", reason="the process stopped")
+                del self._scopes[task]
+        return await self._broken_off(task, move)
+
+    async def _broken_off(self, task: str, move: Ask | Call | Fix) -> Halt:
+        """Why the move was left in its middle. What a cancelled task had begun is told of now:
+        nobody will take it up again, as they do where a task is paused."""
+        if self._stopping:
+            return Halt(state="working", reason="the process stopped")
+        held = await self._records.find(task)
+        if held.task.state == "cancelled" and isinstance(move, Call):
+            await self._hands.leave(move, task=task, worker=held.worker)
+        return self._may_not(held, 0.0) or Halt(
+            state="parked", reason="it was broken off", again_seconds=_AT_ONCE
+        )
 
     async def _make(
         self, task: str, position: int, move: Ask | Call | Fix, log: Sequence[Entry]
@@ -131,7 +143,7 @@ class Crew:
         if self._key_of(task.owner) is None:
             return Halt(state="cancelled", reason="the key of whoever asked for it is gone")
         if held.paused:
-            return Halt(state="parked", reason="paused")
+            return Halt(state="parked", reason=PAUSED)
         if task.deadline and datetime.now(UTC) > parse(task.deadline):
             return Halt(state="failed", reason=f"its deadline, {task.deadline}, has passed")
         if minutes >= limits.minutes:
@@ -156,7 +168,12 @@ class Crew:
     def stop(self) -> None:
         """Leave off: what is under way is cancelled, and tasks keep the state they are in."""
         self._stopping = True
-        for scope in tuple(self._scopes):
+        for scope in tuple(self._scopes.values()):
+            scope.cancel()
+
+    def break_off(self, task: str) -> None:
+        """Leave the move of this task that is being made, if there is one, where it is."""
+        if (scope := self._scopes.get(task)) is not None:
             scope.cancel()
 
 

@@ -23,6 +23,7 @@ from secondbasket.errors import BasketError, Conflict, InvalidRequest, NotFound,
 
 _log = logging.getLogger(__name__)
 
+_CANCELLED = "the task was cancelled while it was under way"
 _LONGEST_TEXT = 64 * 1024
 _LARGEST_DATA = 1024 * 1024
 
@@ -98,6 +99,7 @@ class Hands:
                 arguments=wanted.arguments,
                 folder=self._folder_of(task),
                 data_class=data_class,
+                knowledge=worker.knowledge,
             ),
             effect=Effect(
                 key=key,
@@ -116,6 +118,36 @@ class Hands:
             return await self._after(act, before)
         return await self._allowed(act, holder, worker, log)
 
+    async def leave(self, wanted: Call, *, task: str, worker: Worker) -> None:
+        """Say what came of a call that was broken off for good, as well as can be known."""
+        key = effect_key(task, wanted.tool, wanted.arguments, wanted.nth)
+        before = await self._effects.find(key)
+        if before is None or before.state != "intended":
+            return
+        try:
+            tool = self._belt.find(wanted.tool)
+        except NotFound:
+            await self._effects.end(key, "uncertain", _CANCELLED)
+            return
+        if tool.facts.effect == "read" and not tool.facts.egress:
+            await self._effects.end(key, "failed", _CANCELLED)
+            return
+        made = ToolCall(
+            key=key,
+            task=task,
+            worker=worker.name,
+            arguments=wanted.arguments,
+            folder=self._folder_of(task),
+        )
+        found = await _known(tool, made)
+        if isinstance(found, ToolOutcome):
+            told = msgspec.json.encode(_bounded(found)).decode()
+            await self._effects.end(key, "done", told)
+        elif isinstance(found, NeverHappened):
+            await self._effects.end(key, "failed", _CANCELLED)
+        else:
+            await self._effects.end(key, "uncertain", _CANCELLED)
+
     async def _after(self, act: "_Act", before: Effect) -> Called | Halt:
         """Of a call that was begun before, perhaps by a process that is dead."""
         if before.state == "done":
@@ -125,16 +157,12 @@ class Hands:
         facts = act.tool.facts
         if facts.effect == "read" and not facts.egress:
             return await self._make(act)  # looking twice changes nothing
-        try:
-            found = await act.tool.reconcile(act.made)
-        except BasketError as error:
-            _log.warning("what came of %s is not known: %s", before.key, error)
-            found = None
+        found = await _known(act.tool, act.made)
         if isinstance(found, ToolOutcome):
             return await self._ended(act, found)
         if isinstance(found, NeverHappened) or facts.takes_key:
             return await self._make(act)
-        return await self._uncertain(act, "it was under way when the process died")
+        return await self._uncertain(act, "it was broken off in the middle")
 
     async def _uncertain(self, act: "_Act", why: str) -> Halt:
         await self._effects.end(act.effect.key, "uncertain", why)
@@ -204,6 +232,15 @@ class _Act(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Call
     made: ToolCall
     effect: Effect
+
+
+async def _known(tool: Tool, made: ToolCall) -> ToolOutcome | NeverHappened | None:
+    """What the tool itself says that came of a call; None where it does not know."""
+    try:
+        return await tool.reconcile(made)
+    except BasketError as error:
+        _log.warning("what came of %s is not known: %s", made.key, error)
+        return None
 
 
 def _bounded(outcome: ToolOutcome) -> ToolOutcome:

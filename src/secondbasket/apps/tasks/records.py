@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
@@ -22,6 +22,9 @@ _entry: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 _JSON_COLUMNS = ("after", "deliverables")
 _MOST_CANDIDATES = 200
 _WORKERS = "workers"
+
+PAUSED = "paused"
+"""Why a task is parked that a person has paused."""
 
 
 class LeaseLost(Conflict):
@@ -129,7 +132,12 @@ class TaskRecords:
             for row in connection.execute(query).mappings().all():
                 if len(taken) == limit:
                     break
-                if not _may_begin(connection, _names.decode(row["after"])):
+                state, reason = _before(connection, _names.decode(row["after"]))
+                if state == "wait":
+                    continue
+                if state == "never":
+                    down = {"state": "waiting", "reason": reason, "updated_at": moment}
+                    connection.execute(update(tasks).where(tasks.c.id == row["id"]).values(down))
                     continue
                 changed: dict[str, Any] = {
                     "lease_by": holder,
@@ -236,6 +244,9 @@ class TaskRecords:
             if values.get("state") == "waiting" and not _waits(connection, task):
                 # Somebody was quicker to answer than we were to put it down.
                 values |= {"state": "queued", "reason": ""}
+            if values.get("reason") == PAUSED and not held["paused"]:
+                # Somebody resumed it before it was put down.
+                values |= {"state": "queued", "reason": ""}
             connection.execute(update(tasks).where(tasks.c.id == task).values(values))
 
         await self._database.write(work)
@@ -275,6 +286,36 @@ class TaskRecords:
             return {"document": _encode(worker).decode()}
 
         await self._change(task, how)
+
+    async def replace_before(self, old: str, new: str) -> None:
+        """Have what comes after the task `old` come after `new` instead, and wait no more."""
+
+        def work(connection: Connection) -> None:
+            query = (
+                select(tasks)
+                .where(tasks.c.after.contains(old, autoescape=True))
+                .where(tasks.c.state.not_in(ENDED))
+                .with_for_update()
+            )
+            for row in connection.execute(query).mappings().all():
+                names = tuple(new if e == old else e for e in _names.decode(row["after"]))
+                changed = {"after": _encode(names).decode(), "updated_at": now()}
+                if row["state"] == "waiting" and not row["steps"]:
+                    changed |= {"state": "queued", "reason": ""}
+                connection.execute(update(tasks).where(tasks.c.id == row["id"]).values(changed))
+
+        await self._database.write(work)
+
+    async def to_break_off(self, holder: str) -> list[str]:
+        """Tasks that `holder` works on and nobody wants it to: cancelled, paused, or all if off."""
+
+        def work(connection: Connection) -> list[str]:
+            query = select(tasks.c.id).where(tasks.c.lease_by == holder)
+            if not _off(connection):
+                query = query.where(or_(tasks.c.paused, tasks.c.state == "cancelled"))
+            return list(connection.scalars(query))
+
+        return await self._database.read(work)
 
     async def off(self) -> bool:
         """Were all workers paused?"""
@@ -324,11 +365,19 @@ def _waits(connection: Connection, task: str) -> bool:
     return any(connection.scalar(each.limit(1)) is not None for each in (asked, unclear))
 
 
-def _may_begin(connection: Connection, after: Sequence[str]) -> bool:
+def _before(
+    connection: Connection, after: Sequence[str]
+) -> tuple[Literal["begin", "wait", "never"], str]:
+    """May a task begin that comes after these? 'never': not until a person does what is told."""
     if not after:
-        return True
-    query = select(tasks.c.id).where(tasks.c.id.in_(after), tasks.c.state != "done").limit(1)
-    return connection.scalar(query) is None
+        return "begin", ""
+    query = select(tasks.c.id, tasks.c.state).where(tasks.c.id.in_(after), tasks.c.state != "done")
+    open_ones = connection.execute(query.order_by(tasks.c.created_at, tasks.c.id)).all()
+    for task, state in open_ones:
+        if state in ENDED:
+            told = f"it comes after {task}, which is {state}: rework that one, or cancel this one"
+            return "never", told
+    return ("wait", "") if open_ones else ("begin", "")
 
 
 def _later(seconds: float) -> str:

@@ -77,6 +77,8 @@ class Shift:
     async def _round(self) -> None:
         if self._under_way:
             await self._records.renew(self._crew.holder, seconds=self._lease_seconds)
+            for task in await self._records.to_break_off(self._crew.holder):
+                self._crew.break_off(task)
         free = self._at_once - len(self._under_way)
         if not free or self._stopping or not await self._records.waiting_for_hands():
             return

@@ -60,7 +60,7 @@ class _Search:
         try:
             answer = await self._search.search(
                 arguments["question"],
-                collections=_within(self._collections, arguments.get("collection")),
+                collections=_within(_seen(self._collections, call), arguments.get("collection")),
                 limit=arguments.get("limit", 5),
                 data_class=call.data_class,
             )
@@ -118,7 +118,7 @@ class _Read:
         try:
             extract = await self._search.read(
                 call.arguments["document"],
-                collections=self._collections,
+                collections=_seen(self._collections, call),
                 start=call.arguments.get("passage", 0),
                 count=_PASSAGES,
             )
@@ -140,6 +140,13 @@ class _Read:
 
     async def reconcile(self, call: ToolCall) -> NeverHappened:  # noqa: ARG002 - the port's
         return NeverHappened()
+
+
+def _seen(allowed: Sequence[str] | None, call: ToolCall) -> Sequence[str] | None:
+    """The collections that both this house and the worker's file let it see; None for all."""
+    if not call.knowledge:
+        return allowed
+    return [each for each in call.knowledge if allowed is None or each in allowed]
 
 
 def _within(allowed: Sequence[str] | None, wanted: str | None) -> Sequence[str] | None:

@@ -13,6 +13,8 @@ from secondbasket.errors import InvalidRequest
 
 _LONGEST = 64 * 1024
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_COLLECTION = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_DOCUMENT_TOOLS = "documents."
 _STEP = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _FENCE = "---"
 
@@ -125,8 +127,21 @@ def _findings(name: str, worker: Worker) -> list[Finding]:
         Finding(where=f"autonomy.{tool}", message="this is not one of its tools")
         for tool in sorted(unknown)
     ]
+    found += _knowledge(worker)
     for position, schedule in enumerate(worker.schedules):
         found += _schedule(f"schedules[{position}]", schedule.cron, schedule.time_zone)
+    return found
+
+
+def _knowledge(worker: Worker) -> list[Finding]:
+    found = [
+        Finding(where="knowledge", message=f"'{each[:80]}' is no name of a collection")
+        for each in worker.knowledge
+        if not _COLLECTION.fullmatch(each)
+    ]
+    if worker.knowledge and not any(t.startswith(_DOCUMENT_TOOLS) for t in worker.tools):
+        message = "none of its tools searches documents; add documents.search"
+        found.append(Finding(where="knowledge", message=message))
     return found
 
 

@@ -336,3 +336,74 @@ async def test_an_answer_before_the_task_was_put_down_is_not_lost(
         task = await place.board.add(USER, Order(text="hello", worker="poster"))
         await until(place, task.id, "done")
         assert posted(tmp_path) == ["hello one"]
+
+
+async def test_what_comes_after_a_failure_waits_until_that_is_reworked(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "act"), "long": LONG}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        first = await place.board.add(USER, Order(text="first", worker="long"))
+        await until(place, first.id, "parked")
+        order = Order(text="second", worker="poster", after=(first.id,))
+        second = await place.board.add(USER, order)
+        await place.board.cancel(USER, first.id)
+        await until(place, second.id, "waiting")
+        reason = (await place.records.find(second.id)).task.reason
+        assert first.id in reason
+        assert "cancelled" in reason
+        again = await place.board.rework(USER, first.id, "Fewer.")
+        await until(place, again.id, "parked")
+        waiting = (await place.records.find(second.id)).task
+        assert (waiting.state, waiting.after, waiting.reason) == ("queued", (again.id,), "")
+        await place.board.resume(USER, again.id, more=MoreLimits(steps=9))
+        assert (await place.board.wait(USER, second.id, 20)).state == "done"
+        assert "second one" in posted(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("knows", "state"), [(True, "done"), (False, "uncertain")], ids=["knows", "cannot tell"]
+)
+async def test_cancelling_breaks_a_call_off_and_tells_what_came_of_it(
+    database: Database, tmp_path: Path, knows: bool, state: str
+) -> None:
+    trace = Trace("post.letter", tmp_path / "posted", knows=knows)
+    trace.go_on = anyio.Event()  # never set: the tool hangs after its deed
+    workers = {"poster": FIXED.replace("AUTONOMY", "act")}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        with anyio.fail_after(20):
+            await trace.entered.wait()
+        await place.board.cancel(USER, task.id)
+        with anyio.fail_after(2):
+            while (await place.effects.of(task.id))[0].state == "intended":  # noqa: ASYNC110 - a pace
+                await anyio.sleep(0.05)
+        [effect] = await place.effects.of(task.id)
+        assert effect.state == state
+        assert (await place.records.find(task.id)).task.state == "cancelled"
+        assert posted(tmp_path) == ["hello one"]
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["pause", "the one switch"])
+async def test_a_pause_breaks_a_call_off_and_nothing_is_done_twice(
+    database: Database, tmp_path: Path, trace: Trace, everybody: bool
+) -> None:
+    trace.go_on = anyio.Event()
+    workers = {"poster": FIXED.replace("AUTONOMY", "act")}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        with anyio.fail_after(20):
+            await trace.entered.wait()
+        if everybody:
+            await place.board.switch(ADMIN, off=True)
+        else:
+            await place.board.pause(USER, task.id)
+        await until(place, task.id, "parked")
+        trace.go_on.set()  # for the calls to come; that one was broken off
+        if everybody:
+            await place.board.switch(ADMIN, off=False)
+        else:
+            await place.board.resume(USER, task.id)
+        assert (await place.board.wait(USER, task.id, 20)).state == "done"
+        assert posted(tmp_path) == ["hello one", "hello two"]
+        assert {each.state for each in await place.effects.of(task.id)} == {"done"}
