@@ -438,3 +438,62 @@ memory_erasures = Table(
     Column("finished_at", Text),
     Index("memory_erasures_open", "finished_at"),
 )
+
+# A version's digest is that of its rows. What was erased of leaves its row here, and none below.
+data_versions = Table(
+    "data_versions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("created_at", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("data_class", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("parent", Text, nullable=False),
+    # JSON, counts by kind.
+    Column("findings", Text, nullable=False),
+    Column("erased_by", Text, nullable=False),
+    Index("data_versions_by_time", "name", "created_at"),
+)
+
+data_rows = Table(
+    "data_rows",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Index("data_rows_by_source", "source", "place"),
+)
+
+# What was made of a version: adapters, evaluations.
+data_uses = Table(
+    "data_uses",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("used_by", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+)
+
+data_erasures = Table(
+    "data_erasures",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+)
+
+eval_runs = Table(
+    "eval_runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("evals_digest", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Index("eval_runs_by_time", "at"),
+)
