@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from secondbasket import __version__
+from secondbasket.app.data import open_data
 from secondbasket.app.documents import bind, open_documents
 from secondbasket.app.following import (
     further_engines,
@@ -358,6 +359,9 @@ async def open_stack(
             reload=reload,
             office=office,
             documents=documents,
+            data=open_data(
+                settings, database, home, detectors, record=ledger.record_decision
+            ),
             memories=memories,
         )
         background = await closing.enter_async_context(anyio.create_task_group())

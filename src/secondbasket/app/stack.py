@@ -33,6 +33,7 @@ from secondbasket.maas.parity.desk import ParityDesk
 from secondbasket.maas.pepper_care import PepperCare
 from secondbasket.maas.sessions import Sessions
 from secondbasket.maas.standing import Standings
+from secondbasket.models.data.desk import DataDesk
 from secondbasket.settings import (
     Reload,
     Settings,
@@ -75,6 +76,7 @@ class Stack:
     chips: Inventory
     reload: Reload
     documents: DocumentDesk
+    data: DataDesk
     office: Office
     memories: Memories
 

@@ -161,6 +161,7 @@ def _admin_ports(stack: Stack, *, address: str, stop: Callable[[], None]) -> Adm
         projects=lambda: stack.guard.projects,
         reload=stack.reload,
         documents=stack.documents,
+        data=stack.data,
         memories=stack.memories,
         tools=lambda: [tool.facts for tool in stack.belt.all()],
     )

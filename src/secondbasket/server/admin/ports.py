@@ -22,6 +22,7 @@ from secondbasket.maas.keys import Keys
 from secondbasket.maas.model_desk import ModelDesk
 from secondbasket.maas.parity.desk import ParityDesk
 from secondbasket.maas.pepper_care import PepperCare
+from secondbasket.models.data.desk import DataDesk
 from secondbasket.server.admin.words import Status
 
 
@@ -51,6 +52,7 @@ class AdminPorts:
     tools: Callable[[], Sequence[ToolFacts]]
     reload: Callable[[], Reloaded]
     documents: DocumentDesk
+    data: DataDesk
     board: Board
     reporter: Reporter
     roster: Roster

@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from secondbasket.server.admin.account import account_routes
 from secondbasket.server.admin.baskets import basket_routes
+from secondbasket.server.admin.data import data_routes
 from secondbasket.server.admin.documents import document_routes
 from secondbasket.server.admin.drills import drill_routes
 from secondbasket.server.admin.explain import explain_routes
@@ -30,6 +31,7 @@ def admin_routes(ports: AdminPorts) -> list[BaseRoute]:
         *explain_routes(ports),
         *ledger_routes(ports),
         *document_routes(ports),
+        *data_routes(ports),
         *memory_routes(ports),
         *tool_routes(ports),
         *task_routes(ports),
