@@ -359,9 +359,7 @@ async def open_stack(
             reload=reload,
             office=office,
             documents=documents,
-            data=open_data(
-                settings, database, home, detectors, record=ledger.record_decision
-            ),
+            data=open_data(settings, database, home, detectors, record=ledger.record_decision),
             memories=memories,
         )
         background = await closing.enter_async_context(anyio.create_task_group())

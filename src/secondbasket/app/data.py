@@ -12,7 +12,7 @@ from secondbasket.settings import Settings
 from secondbasket.stores.database import Database
 from secondbasket.stores.home import Home
 
-_SECRET = "data-marks"
+_MARKS = "data-marks"
 
 
 def open_data(
@@ -33,6 +33,4 @@ def open_data(
         for name, each in detectors.items()
         if table.detect and table.detectors.get(name) != "off"
     ]
-    return DataDesk(
-        DataRecords(database), Findings(looking, home.secret(_SECRET)), record=record
-    )
+    return DataDesk(DataRecords(database), Findings(looking, home.secret(_MARKS)), record=record)

@@ -137,7 +137,9 @@ def rm(name: str, as_json: bool) -> None:
     show_default=True,
     help="The share of rows to hold out.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same split.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The same seed, the same split."
+)
 @click.option("--group", help="Keep rows with the same value of this field on one side.")
 @click.option("--time", help="Hold out the latest by this field.")
 @json_option

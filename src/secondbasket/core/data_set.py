@@ -6,7 +6,12 @@ from typing import Any, Literal
 import msgspec
 
 Fault = Literal[
-    "empty answer", "one class", "exact duplicate", "near duplicate", "label doubted", "contaminated"
+    "empty answer",
+    "one class",
+    "exact duplicate",
+    "near duplicate",
+    "label doubted",
+    "contaminated",
 ]
 
 

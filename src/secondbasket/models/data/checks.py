@@ -4,6 +4,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -86,7 +87,10 @@ def _contaminated(
     texts = [question_of(each.content) for each in (*others, *rows)]
     for one, other, share in near_pairs(texts):
         if one < len(others) <= other and other - len(others) not in found:
-            found[other - len(others)] = (f"{share:.0%} of its question is there", others[one].place)
+            found[other - len(others)] = (
+                f"{share:.0%} of its question is there",
+                others[one].place,
+            )
     for index, (why, place) in found.items():
         yield _fault(rows, index, why, fault="contaminated", other=f"{name} {place}")
 
@@ -154,7 +158,7 @@ def _vectors(texts: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.fl
     counts = np.zeros((len(texts), _FEATURES), dtype=np.float32)
     for index, text in enumerate(texts):
         words = _WORD.findall(text.casefold())
-        pairs = (f"{one} {other}" for one, other in zip(words, words[1:], strict=False))
+        pairs = (f"{one} {other}" for one, other in pairwise(words))
         for each in (*words, *pairs):
             counts[index, zlib.crc32(each.encode()) % _FEATURES] += 1
     known = (counts > 0).sum(axis=0)

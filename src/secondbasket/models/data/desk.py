@@ -88,7 +88,7 @@ class DataDesk:
             findings=dict(found),
         )
 
-    async def list(self) -> Sequence[DataVersion]:
+    async def versions(self) -> Sequence[DataVersion]:
         return await self._records.versions()
 
     async def find(self, reference: str) -> DataVersion:

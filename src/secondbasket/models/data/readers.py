@@ -149,9 +149,7 @@ def _sqlite(path: Path, columns: Columns) -> Iterator[Placed]:
             hint="Say what to read of it: --query 'SELECT prompt, answer FROM …'.",
         )
     try:
-        with closing(
-            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        ) as connection:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             connection.execute("PRAGMA query_only = ON")
             found = connection.execute(columns.query)
             header = [each[0] for each in found.description or ()]

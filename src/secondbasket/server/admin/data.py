@@ -29,7 +29,7 @@ def data_routes(ports: AdminPorts) -> list[BaseRoute]:
         )
 
     async def listing(_request: Request) -> Sequence[DataVersion]:
-        return await ports.data.list()
+        return await ports.data.versions()
 
     async def show(request: Request) -> DataVersion:
         return await ports.data.find((await read(request, NamedData)).name)
