@@ -233,7 +233,9 @@ def erase(subject: str | None, source: str | None, as_json: bool) -> None:
     if as_json:
         emit(receipt)
         return
-    click.echo(f"{receipt.rows} rows are erased; the receipt is {receipt.id}.")
+    click.echo(
+        f"{receipt.rows} row{'s' * (receipt.rows != 1)} erased; the receipt is {receipt.id}."
+    )
     for heading, names in (
         ("Gone", receipt.versions),
         ("In their place", receipt.made),

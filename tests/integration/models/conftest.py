@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import database, database_url, postgres_socket
+
+__all__ = ["database", "database_url", "postgres_socket", "small_disk"]
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

@@ -70,6 +70,7 @@ class Findings:
 
 
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
+_WITHIN = ".+%-_'"
 
 
 def _found(detector: Detector, text: str) -> bool:
@@ -100,7 +101,13 @@ def _span(text: str, found: Callable[[str], bool]) -> tuple[int, int]:
             low = middle
         else:
             high = middle - 1
-    return starts[low], _whole(text, starts[low], end, found)
+    start = starts[low]
+    # The shortest that is still an address is not all of it: 'lee@firm.example' of 'ann.lee@…'.
+    while start > 0 and (text[start - 1].isalnum() or text[start - 1] in _WITHIN):
+        start -= 1
+    while not text[start].isalnum():
+        start += 1
+    return start, _whole(text, start, end, found)
 
 
 def _whole(text: str, start: int, end: int, found: Callable[[str], bool]) -> int:

@@ -120,8 +120,12 @@ def _csv(path: Path, content: bytes, columns: Columns) -> Iterator[Placed]:
 
 def _xlsx(path: Path, content: bytes, columns: Columns) -> Iterator[Placed]:
     # It takes a tenth of a second to load, and most data is no workbook.
-    from openpyxl import load_workbook  # noqa: PLC0415 - as told
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415 - as told
+    from openpyxl import (  # type: ignore[import-untyped]  # noqa: PLC0415 - as told
+        load_workbook,
+    )
+    from openpyxl.utils.exceptions import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        InvalidFileException,
+    )
 
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
