@@ -8,19 +8,30 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from secondbasket.apps.memory.memories import Memories
+from secondbasket.apps.report.morning import Reporter
+from secondbasket.apps.tasks.approvals import Approvals
+from secondbasket.apps.tasks.board import Board
+from secondbasket.apps.tasks.effects import Effects
+from secondbasket.apps.tasks.records import TaskRecords
+from secondbasket.apps.tasks.team import Team
+from secondbasket.apps.workers.roster import Roster
 from secondbasket.core.chip import Chip, FitEstimate
+from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
 from secondbasket.core.model import ModelFile, ModelRecord, ModelShape
 from secondbasket.core.money import Price
 from secondbasket.core.ports import UpstreamFacts
 from secondbasket.core.receipt import Receipt
 from secondbasket.core.replica import ReplicaStatus
+from secondbasket.core.tool import ToolFacts
 from secondbasket.egress.cuts import Cuts
 from secondbasket.egress.loopback import loopback_session
 from secondbasket.ledger.journal import Journal
@@ -38,6 +49,7 @@ from secondbasket.maas.routing import Router
 from secondbasket.maas.sessions import Sessions
 from secondbasket.maas.standing import Standings
 from secondbasket.maas.upstreams.openai import OpenAIUpstream
+from secondbasket.policy.classification import Classification
 from secondbasket.server.console.ports import ConsolePorts, ModelView
 from secondbasket.server.console.routes import console_routes
 from secondbasket.server.listen import listen_tcp
@@ -175,6 +187,19 @@ SPARE_FACTS = UpstreamFacts(
 )
 
 
+def tool(name: str, **more: Any) -> ToolFacts:
+    return ToolFacts(
+        **{"name": name, "description": name, "parameters": {}, "effect": "read"} | more
+    )
+
+
+SHIPPED_TOOLS = (
+    *map(tool, ("papers.read", "papers.fields", "documents.search", "documents.read")),
+    tool("calculator"),
+    tool("files.write", effect="write", confined=True),
+)
+
+
 @dataclass
 class ScriptedModel:
     """Says `pieces` one by one, then waits for `released`, then tells its usage and ends."""
@@ -229,6 +254,11 @@ class Console:
     drills: Drills
     signer: Signer
     admin: tuple[Key, str]
+    database: Database
+    home: Path
+    board: Board
+    memories: Memories
+    tools: list[ToolFacts]
     recorded: asyncio.Event = field(default_factory=asyncio.Event)
     models: Sequence[ModelView] = (SERVING,)
     chips: Sequence[Chip] = (CHIP,)
@@ -262,6 +292,29 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         signer=signer,
         basket=PAIR,
     )
+    tools = list(SHIPPED_TOOLS)
+    records, effects, approvals = TaskRecords(database), Effects(database), Approvals(database)
+    roster = Roster(home.workers, tools=lambda: [facts.name for facts in tools])
+
+    def folder_of(task: str) -> Path:
+        return home.tasks / task
+
+    # Nobody works here: a test that wants somebody to opens an office over the same database.
+    board = Board(
+        records,
+        effects,
+        approvals,
+        roster,
+        folder_of=folder_of,
+        nudge=lambda: None,
+        record=ledger.record_decision,
+        currency="USD",
+    )
+
+    async def classify(_text: str, data_class: DataClass) -> Classification:
+        return Classification(data_class=data_class, sources={})
+
+    memories = Memories(database, classify=classify, record=ledger.record_decision)
     listening = listen_tcp("127.0.0.1", 0)
     console = Console(
         url=f"http://127.0.0.1:{listening.getsockname()[1]}/console",
@@ -275,6 +328,11 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         drills=drills,
         signer=signer,
         admin=await keys.create(by=None, name="Ada at the office", role="admin"),
+        database=database,
+        home=home.root,
+        board=board,
+        memories=memories,
+        tools=tools,
     )
 
     async def models() -> Sequence[ModelView]:
@@ -304,6 +362,10 @@ async def scripted_console(folder: Path, *, stall_seconds: float = 20) -> AsyncI
         standings=Standings(baskets, health, router, measured=parity.measured).of,
         findings=Independence(baskets, router.unproven).findings,
         drills=drills,
+        board=board,
+        team=Team(database, approvals, roster, tools=lambda: tools),
+        reporter=Reporter(records, effects, approvals, folder_of=folder_of, currency="USD"),
+        memories=memories,
         models=models,
         chips=chips,
         currency="USD",

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.anyio
 PAGES = (
     *("chat", "baskets", "models", "chips", "keys"),
     *("usage", "usage?by=hour", "usage?by=key&period=30d"),
+    *("tasks", "workers", "memory", "report"),
 )
 ANSWER = (
     "# Title\n\n**a** `b` [c](https://ok.example)\n\n|x|y|\n|-|-|\n|1|2|\n\n```py\n1\n```\n\n> q\n"

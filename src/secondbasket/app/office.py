@@ -14,6 +14,7 @@ from secondbasket.apps.tasks.hands import Hands
 from secondbasket.apps.tasks.mind import Mind
 from secondbasket.apps.tasks.records import TaskRecords
 from secondbasket.apps.tasks.shift import Shift
+from secondbasket.apps.tasks.team import Team
 from secondbasket.apps.tools.belt import Belt
 from secondbasket.apps.workers.roster import Roster
 from secondbasket.core.decision import Decision
@@ -32,6 +33,7 @@ class Office:
     """Where work is handed over, and where it is done while `shift` runs."""
 
     roster: Roster
+    team: Team
     board: Board
     reporter: Reporter
     shift: Shift
@@ -80,6 +82,9 @@ def open_office(
 
     shift = Shift(records, crew, durable, at_once=at_once)
     roster = Roster(home.workers, tools=lambda: [tool.facts.name for tool in belt.all()])
+    team = Team(
+        database, approvals, roster, tools=lambda: [tool.facts for tool in belt.all()]
+    )
     board = Board(
         records,
         effects,
@@ -91,4 +96,4 @@ def open_office(
         currency=currency,
     )
     reporter = Reporter(records, effects, approvals, folder_of=folder_of, currency=currency)
-    return Office(roster=roster, board=board, reporter=reporter, shift=shift)
+    return Office(roster=roster, team=team, board=board, reporter=reporter, shift=shift)

@@ -121,6 +121,10 @@ class Board:
         owner = None if key.role == "admin" else key.id
         return await self._records.latest(owner=owner, worker=worker, states=states, limit=limit)
 
+    async def find(self, key: Key, task: str) -> Task:
+        """The task as it stands. Raises NotFound."""
+        return await self._own(key, task)
+
     async def show(self, key: Key, task: str) -> Shown:
         """Raises NotFound."""
         found = await self._own(key, task)

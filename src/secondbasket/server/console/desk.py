@@ -17,7 +17,7 @@ from secondbasket.errors import AuthenticationFailed, BasketError, PermissionDen
 from secondbasket.maas.sessions import Session
 from secondbasket.server.console import words
 from secondbasket.server.console.ports import ConsolePorts
-from secondbasket.server.console.security import SESSION_COOKIE, require_token
+from secondbasket.server.console.security import MOST_FIELDS, SESSION_COOKIE, require_token
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ def _environment() -> jinja2.Environment:
         parameters=words.parameters,
         duration=words.duration,
         moment=words.moment,
+        minutes=words.minutes,
+        plainly=words.plainly,
         fit=words.fit,
         outcome=words.outcome,
         tokens=words.tokens,
@@ -61,15 +63,20 @@ class Desk:
         self.ports = ports
         self._templates = _environment()
 
-    async def signed_in(self, request: Request) -> Session:
-        """The session of this request. Raises AuthenticationFailed, and PermissionDenied
-        where a request that changes something lacks the session's CSRF token."""
+    async def signed_in(self, request: Request, *, files: int = 0) -> Session:
+        """The session of this request, whose form may bring so many `files`.
+
+        Raises AuthenticationFailed, and PermissionDenied where a request that changes
+        something lacks the session's CSRF token.
+        """
         secret = request.cookies.get(SESSION_COOKIE, "")
         session = await self.ports.sessions.find(secret) if secret else None
         if session is None:
             raise AuthenticationFailed(
                 "You are not signed in, or your session has ended.", hint="Sign in with a key."
             )
+        if files and request.method == "POST":
+            await request.form(max_fields=MOST_FIELDS, max_files=files)
         await require_token(request, session.csrf_token)
         return session
 

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from secondbasket.apps.memory.memories import Memories
+from secondbasket.apps.report.morning import Reporter
+from secondbasket.apps.tasks.board import Board
+from secondbasket.apps.tasks.team import Team
 from secondbasket.core.chip import Chip
 from secondbasket.core.model import ModelRecord
 from secondbasket.core.replica import ReplicaStatus
@@ -46,6 +50,10 @@ class ConsolePorts:
     standings: Callable[[Basket], Sequence[Standing]]
     findings: Callable[[], Findings]
     drills: Drills
+    board: Board
+    team: Team
+    reporter: Reporter
+    memories: Memories
     models: Callable[[], Awaitable[Sequence[ModelView]]]
     chips: Callable[[], Awaitable[Sequence[Chip]]]
     currency: str

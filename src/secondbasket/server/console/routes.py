@@ -20,10 +20,16 @@ from secondbasket.server.console.drill_pages import drill_routes
 from secondbasket.server.console.keys import key_routes
 from secondbasket.server.console.login import login_routes
 from secondbasket.server.console.machine import machine_routes
+from secondbasket.server.console.memory import memory_routes
 from secondbasket.server.console.plug import plug_routes
 from secondbasket.server.console.ports import ConsolePorts
+from secondbasket.server.console.report import report_routes
 from secondbasket.server.console.security import LimitedBody, SameOrigin, SecurityHeaders
+from secondbasket.server.console.task_acts import task_act_routes
+from secondbasket.server.console.task_page import task_page_routes
+from secondbasket.server.console.tasks import task_routes
 from secondbasket.server.console.usage import usage_routes
+from secondbasket.server.console.workers import worker_routes
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -57,6 +63,12 @@ def console_routes(ports: ConsolePorts) -> list[BaseRoute]:
                 Route("/", home),
                 *login_routes(desk),
                 *chat_routes(desk),
+                *task_routes(desk),
+                *task_page_routes(desk),
+                *task_act_routes(desk),
+                *worker_routes(desk),
+                *memory_routes(desk),
+                *report_routes(desk),
                 *basket_routes(desk),
                 *machine_routes(desk),
                 *usage_routes(desk),

@@ -15,7 +15,7 @@ LOGIN_COOKIE = "basket_login"
 CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
 
-_MOST_FIELDS = 200
+MOST_FIELDS = 200
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 HEADERS = {
@@ -97,7 +97,7 @@ class LimitedBody:
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
             f"This is more than the {words.size(self._most)} the console takes at once.",
-            hint="Start a new chat, or raise server.max_body_bytes.",
+            hint="Send less at once, in a chat start a new one, or raise server.max_body_bytes.",
         )
 
 
@@ -122,7 +122,7 @@ async def form_text(request: Request, field: str) -> str:
 
 async def form_texts(request: Request, field: str) -> tuple[str, ...]:
     """Every text that the submitted form has for one field."""
-    form = await request.form(max_fields=_MOST_FIELDS, max_files=0)
+    form = await request.form(max_fields=MOST_FIELDS, max_files=0)
     return tuple(value for value in form.getlist(field) if isinstance(value, str))
 
 

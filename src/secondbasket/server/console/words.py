@@ -1,5 +1,7 @@
 """Numbers and identifiers as a person reads them. Pure; the templates' filters."""
 
+import msgspec
+
 from secondbasket.core.chip import FitEstimate
 from secondbasket.core.clock import parse
 from secondbasket.core.money import format_nano
@@ -95,6 +97,21 @@ def moment(stamp: str | None) -> str:
     if not stamp:
         return ""
     return f"{parse(stamp):%Y-%m-%d %H:%M} UTC"
+
+
+def minutes(number: float) -> str:
+    """0.02 → 'under a minute'; 12.4 → '12 min'; 95.0 → '1 h 35 min'."""
+    whole = round(number)
+    if whole < 1:
+        return "under a minute"
+    return f"{whole} min" if whole < 60 else f"{whole // 60} h {whole % 60} min"
+
+
+def plainly(value: object) -> str:
+    """What a tool was given or gave, to be read: JSON, indented; text as it is."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def fit(estimate: FitEstimate) -> str:

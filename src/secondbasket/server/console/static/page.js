@@ -67,3 +67,5 @@ document.addEventListener("htmx:sendError", () =>
 document.addEventListener("htmx:afterOnLoad", () => notice(""));
 
 offerCopying(document);
+// On a narrow screen the menu is a row to scroll: show where we are in it.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
