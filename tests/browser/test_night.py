@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Page, expect
@@ -159,7 +160,7 @@ async def test_a_night_is_told_in_the_morning(signed_in: Page, console: Console)
             await page.get_by_role("link", name="notes.md").click()
         file = await waiting_for_file.value
         assert file.suggested_filename == "notes.md"
-        assert "<script>" in Path(await file.path()).read_text()
+        assert "<script>" in await anyio.Path(await file.path()).read_text()
         await ask.get_by_label("Note").fill("Friendly enough.")
         await ask.get_by_role("button", name="Approve").click()
         state = page.get_by_role("region", name="How it stands")
@@ -404,8 +405,8 @@ async def test_memory_is_read_put_right_and_forgotten(signed_in: Page, console: 
     await expect(receipt).to_contain_text("sha256 of their ids")
     await picture(page, "receipt-light")
     await expect(cards).to_have_count(1)
-    await page.get_by_role("region", name="Erase a source").get_by_label("Source").fill(
-        "task:task_1"
+    await (
+        page.get_by_role("region", name="Erase a source").get_by_label("Source").fill("task:task_1")
     )
     page.once("dialog", lambda dialog: dialog.accept())
     await page.get_by_role("button", name="Erase", exact=True).click()

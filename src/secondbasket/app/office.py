@@ -82,9 +82,7 @@ def open_office(
 
     shift = Shift(records, crew, durable, at_once=at_once)
     roster = Roster(home.workers, tools=lambda: [tool.facts.name for tool in belt.all()])
-    team = Team(
-        database, approvals, roster, tools=lambda: [tool.facts for tool in belt.all()]
-    )
+    team = Team(database, approvals, roster, tools=lambda: [tool.facts for tool in belt.all()])
     board = Board(
         records,
         effects,

@@ -95,9 +95,7 @@ class Team:
 
     async def _trusts(self, worker: Worker) -> list[Trust]:
         facts = {each.name: each for each in self._tools()}
-        return [
-            await self._trust(worker, facts[name]) for name in worker.tools if name in facts
-        ]
+        return [await self._trust(worker, facts[name]) for name in worker.tools if name in facts]
 
     async def _trust(self, worker: Worker, facts: ToolFacts) -> Trust:
         if (facts.effect == "read" and not facts.egress) or facts.confined:
@@ -113,13 +111,11 @@ class Team:
         )
 
 
-def _sums(
-    connection: Connection, owner: str | None
-) -> dict[str, tuple[dict[TaskState, int], int]]:
+def _sums(connection: Connection, owner: str | None) -> dict[str, tuple[dict[TaskState, int], int]]:
     """By worker: how many tasks are in each state, and what they cost together."""
-    query = select(
-        tasks.c.worker, tasks.c.state, func.count(), func.sum(tasks.c.cost)
-    ).group_by(tasks.c.worker, tasks.c.state)
+    query = select(tasks.c.worker, tasks.c.state, func.count(), func.sum(tasks.c.cost)).group_by(
+        tasks.c.worker, tasks.c.state
+    )
     if owner is not None:
         query = query.where(tasks.c.owner == owner)
     counts: dict[str, dict[TaskState, int]] = defaultdict(dict)

@@ -138,11 +138,7 @@ def _place(entry: Turned | Called) -> str:
 
 
 def _own(step: PlanStep, entries: Sequence[Entry]) -> list[Turned | Called]:
-    return [
-        entry
-        for entry in entries
-        if not isinstance(entry, Planned) and entry.step == step.id
-    ]
+    return [entry for entry in entries if not isinstance(entry, Planned) and entry.step == step.id]
 
 
 def _result(step: PlanStep, entries: Sequence[Entry]) -> Result:

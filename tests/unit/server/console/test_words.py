@@ -87,3 +87,15 @@ def test_every_rule_of_a_basket_has_its_words() -> None:
         assert words.routing(BasketRules(routing=routing))
     for continuation in get_args(Continuation):
         assert words.continuation(BasketRules(continuation=continuation))
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(0.02, "under a minute"), (12.4, "12 min"), (95.0, "1 h 35 min")]
+)
+def test_minutes(number: float, told: str) -> None:
+    assert words.minutes(number) == told
+
+
+def test_plainly_keeps_text_and_lays_data_out() -> None:
+    assert words.plainly("<b>as it is</b>") == "<b>as it is</b>"
+    assert words.plainly({"path": "in/a"}) == '{\n  "path": "in/a"\n}'
