@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 
 from secondbasket.apps.memory.statement import Statement
 from secondbasket.apps.tasks.timer import Timer
@@ -114,7 +114,8 @@ async def night(console: Console, *keys: Key, texts: int = 4) -> AsyncIterator[O
 
 async def picture(page: Page, name: str) -> None:
     if folder := os.environ.get("PICTURES"):
-        await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+        # Written here: the runs of tasks leave the loop without threads for the browser's own way.
+        (Path(folder) / f"{name}.png").write_bytes(await page.screenshot(full_page=True))
 
 
 async def nothing_wrong(page: Page) -> None:
@@ -267,7 +268,7 @@ async def test_no_path_leads_out_of_a_tasks_folder(signed_in: Page, console: Con
         "%2fetc%2fpasswd",
         "notes.md%00",
     ):
-        assert (await signed_in.request.get(f"{files}/{name}")).status == 404, name
+        assert (await signed_in.request.get(f"{files}/{name}")).status in (400, 404), name
 
 
 async def test_work_is_handed_over_with_files(signed_in: Page, console: Console) -> None:
@@ -297,8 +298,8 @@ async def test_work_is_handed_over_with_files(signed_in: Page, console: Console)
         "invoice.txt": b"Invoice 7",
         "second.txt": b"Invoice 8",
     }
+    token = await page.locator("input[name=csrf_token]").first.input_value()
     for name in ("../escape.txt", "a/../../b", "..", "/etc/cron.d/x"):
-        token = await page.locator("input[name=csrf_token]").first.input_value()
         reply = await page.request.post(
             f"{console.url}/tasks",
             multipart={
@@ -310,7 +311,11 @@ async def test_work_is_handed_over_with_files(signed_in: Page, console: Console)
             headers={"Origin": console.url.removesuffix("/console")},
         )
         assert reply.status == 400, name
-    large = {"name": "large.bin", "mimeType": "text/plain", "buffer": bytes(2 << 20)}
+    large: FilePayload = {
+        "name": "large.bin",
+        "mimeType": "text/plain",
+        "buffer": bytes(2 << 20),
+    }
     reply = await page.request.post(
         f"{console.url}/tasks",
         multipart={"csrf_token": token, "text": "x", "worker": "document-clerk", "files": large},
@@ -365,13 +370,12 @@ async def test_who_was_revoked_sees_nothing_further(
 async def test_memory_is_read_put_right_and_forgotten(signed_in: Page, console: Console) -> None:
     page = signed_in
 
-    async def told(text: str, **more: str) -> str:
-        statement = Statement(kind="procedure", text=text, sources=("task:task_1",), **more)
-        kept = await console.memories.remember(statement)
-        assert kept.id is not None
-        return kept.id
-
-    await told("Invoices of <b>Meyer</b> go out on Fridays.")
+    procedure = Statement(
+        kind="procedure",
+        text="Invoices of <b>Meyer</b> go out on Fridays.",
+        sources=("task:task_1",),
+    )
+    await console.memories.remember(procedure)
     fact = Statement(
         kind="fact",
         subject="Meyer",
@@ -393,7 +397,7 @@ async def test_memory_is_read_put_right_and_forgotten(signed_in: Page, console: 
     await page.goto(f"{console.url}/memory?kind=fact")
     await expect(cards).to_have_count(1)
     await cards.get_by_text("Put it right").first.click()
-    await page.get_by_label("Meyer is supplied from").fill("Hamburg")
+    await page.get_by_role("textbox", name="Meyer is supplied from").fill("Hamburg")
     await page.get_by_role("button", name="Put it right").click()
     await expect(page.get_by_role("status").first).to_contain_text("Put right")
     await expect(cards.first).to_contain_text("Hamburg")

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 from pathlib import PurePosixPath
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -68,7 +69,7 @@ def mark(task: Task) -> str:
     return f"{task.updated_at} {task.steps} {task.state} {task.accepted}"
 
 
-def _asked(shown: Shown) -> dict[str, object]:
+def _asked(shown: Shown) -> dict[str, Any]:
     return {
         "open_approvals": [each for each in shown.approvals if each.state == "open"],
         "past_approvals": [each for each in shown.approvals if each.state != "open"],

@@ -59,21 +59,25 @@ def plan_of(task: Task, log: Sequence[LoggedEntry]) -> list[StepView]:
     views = []
     for step in plan or ():
         own = len(_own(step, done))
+        result = results[step.id]
+        checks = [
+            (criterion(check, step), not missed(check, step, results, files))
+            for check in step.checks
+        ]
+        # One call or one answer is the whole of such a step.
+        whole = bool(step.tool or step.ask) and not step.each and not result.error
         last = bool(begun) and begun[-1] == step.id
         progress: Progress = "to come"
         if task.state == "done" or (own and not last):
             progress = "done"
         elif own:
-            progress = "at work"
+            progress = "done" if whole and all(met for _, met in checks) else "at work"
         views.append(
             StepView(
                 step=step,
                 progress=progress,
                 entries=own,
-                checks=[
-                    (criterion(check, step), not missed(check, step, results, files))
-                    for check in step.checks
-                ],
+                checks=checks,
             )
         )
     return views

@@ -78,7 +78,13 @@ def task_routes(desk: Desk) -> list[BaseRoute]:
         )
 
     async def tasks(request: Request) -> Response:
-        session = await desk.signed_in(request, files=MOST_FILES)
+        try:
+            session = await desk.signed_in(request, files=MOST_FILES)
+            return await answer(request, session)
+        finally:
+            await request.close()  # and with it the files that were uploaded
+
+    async def answer(request: Request, session: Session) -> Response:
         if request.method != "POST":
             worker = request.query_params.get("for", "")
             return await show(request, session, Draft(worker=worker))

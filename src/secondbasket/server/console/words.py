@@ -80,8 +80,9 @@ def percent(share: float) -> str:
 
 
 def sentence(text: str) -> str:
-    """'it is loading' → 'It is loading.'"""
-    return f"{text[:1].upper()}{text[1:]}."
+    """'it is loading' → 'It is loading.'; one that has its end already keeps it."""
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return f"{text[:1].upper()}{text[1:]}{end}"
 
 
 def routing(rules: BasketRules) -> str:

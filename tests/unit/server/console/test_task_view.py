@@ -67,7 +67,7 @@ def test_a_plan_tells_how_far_it_is() -> None:
         called("read", 1, error="it is broken"),
         called("write", tool="files.write", files=("out.md",), text="written"),
     )
-    assert told(a_task(), log) == [("read", "done", 2, [True]), ("write", "at work", 1, [True])]
+    assert told(a_task(), log) == [("read", "done", 2, [True]), ("write", "done", 1, [True])]
     assert [each[1] for each in told(a_task("done"), log)] == ["done", "done"]
 
 
