@@ -405,7 +405,7 @@ async def test_memory_is_read_put_right_and_forgotten(signed_in: Page, console: 
     await nothing_wrong(page)
     page.once("dialog", lambda dialog: dialog.accept())
     await cards.first.get_by_role("button", name="Forget").click()
-    receipt = page.get_by_role("region", name="Forgotten")
+    receipt = page.get_by_role("status", name="Forgotten")
     await expect(receipt).to_contain_text("sha256 of their ids")
     await picture(page, "receipt-light")
     await expect(cards).to_have_count(1)
