@@ -156,6 +156,7 @@ class DocumentRecords:
         """
 
         def work(connection: Connection) -> None:
+            _touch(connection, collection)
             at_source = (documents.c.collection == collection) & (documents.c.source == source)
             before = connection.scalar(select(documents.c.sha256).where(at_source))
             known = (documents.c.collection == collection) & (documents.c.sha256 == sha256)
@@ -173,7 +174,6 @@ class DocumentRecords:
                 connection.execute(update(documents).where(at_source).values(row))
             if before is not None and before != sha256:
                 self._drop_content(connection, collection, {before})
-            _touch(connection, collection)
 
         await self._database.write(work)
 
@@ -185,6 +185,7 @@ class DocumentRecords:
             if self._database.is_sqlite:
                 # What is deleted is overwritten, not only marked as free.
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            _touch(connection, collection)
             gone: list[str] = []
             contents: set[str] = set()
             names = sorted(sources)
@@ -204,8 +205,6 @@ class DocumentRecords:
                 connection.execute(_merge_words)
             if whole:
                 connection.execute(delete(collections).where(collections.c.name == collection))
-            else:
-                _touch(connection, collection)
             return Erased(
                 collection=collection,
                 sources=tuple(sorted(gone)),
@@ -344,6 +343,8 @@ def _worded(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _touch(connection: Connection, collection: str) -> None:
+    """A change to `collection` begins: others to it wait, so that of two equal files that come at
+    once the second one sees what the first has put there."""
     connection.execute(
         update(collections)
         .where(collections.c.name == collection)

@@ -254,6 +254,12 @@ async def test_copies_share_their_passages_until_the_last_is_gone(house: House) 
     assert await house.found("vehicle") == []
 
 
+async def test_copies_that_come_at_once_are_read_into_one(house: House) -> None:
+    house.write(**dict.fromkeys("abcdefgh", "One vehicle."))
+    done = await house.add()
+    assert (done.added, await house.count()) == (8, 1)
+
+
 async def test_a_bad_file_costs_no_other(house: House) -> None:
     house.write(good="A good vehicle.", empty="")
     papers.pdf(house.folder / "locked.pdf", ["A secret."], password="secret")
