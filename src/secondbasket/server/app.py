@@ -31,6 +31,8 @@ from secondbasket.server.mcp.routes import mcp_routes
 from secondbasket.server.openai.door import NotServed
 from secondbasket.server.openai.ports import OpenAIPorts
 from secondbasket.server.openai.routes import openai_routes
+from secondbasket.server.tasks.ports import TaskPorts
+from secondbasket.server.tasks.routes import tasks_routes
 
 
 def public_app(stack: Stack) -> ASGIApp:
@@ -40,6 +42,7 @@ def public_app(stack: Stack) -> ASGIApp:
         *openai_routes(_openai_ports(stack)),
         *anthropic_routes(_anthropic_ports(stack)),
         *mcp_routes(_mcp_ports(stack)),
+        *tasks_routes(_task_ports(stack)),
         *health_routes(
             waiting_for=stack.waiting_for,
             exposition=stack.metrics.exposition,
@@ -83,6 +86,19 @@ def _mcp_ports(stack: Stack) -> McpPorts:
         refused=stack.metrics.refused,
         desk=BoardDesk(stack.office.board, stack.office.roster),
         max_body_bytes=stack.settings.server.max_body_bytes,
+    )
+
+
+def _task_ports(stack: Stack) -> TaskPorts:
+    settings = stack.settings.server
+    return TaskPorts(
+        verify=stack.keys.verify,
+        refused=stack.metrics.refused,
+        key_of=stack.keys.active,
+        board=stack.office.board,
+        max_body_bytes=settings.max_body_bytes,
+        max_upload_bytes=stack.settings.workers.max_upload_bytes,
+        stall_seconds=settings.client_stall_seconds,
     )
 
 

@@ -167,6 +167,9 @@ class WorkersSettings(Section):
     """Workers: what they do at a time in this process."""
 
     at_once: Count = Field(default=4, description="Tasks that are worked on at a time.")
+    max_upload_bytes: Bytes = Field(
+        default=64 * MIB, description="Largest form with files that a task is added by."
+    )
 
 
 class EngineSettings(Section):

@@ -115,11 +115,20 @@ class Board:
         return task
 
     async def list(
-        self, key: Key, *, worker: str = "", states: Sequence[TaskState] = (), limit: int = 100
+        self,
+        key: Key,
+        *,
+        worker: str = "",
+        states: Sequence[TaskState] = (),
+        before: str = "",
+        limit: int = 100,
     ) -> Sequence[Task]:
-        """The latest, newest first."""
+        """The latest, newest first; those added before the task `before`. Raises NotFound."""
         owner = None if key.role == "admin" else key.id
-        return await self._records.latest(owner=owner, worker=worker, states=states, limit=limit)
+        older_than = await self._own(key, before) if before else None
+        return await self._records.latest(
+            owner=owner, worker=worker, states=states, older_than=older_than, limit=limit
+        )
 
     async def find(self, key: Key, task: str) -> Task:
         """The task as it stands. Raises NotFound."""

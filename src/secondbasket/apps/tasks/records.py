@@ -73,6 +73,7 @@ class TaskRecords:
         owner: str | None = None,
         worker: str = "",
         states: Sequence[TaskState] = (),
+        older_than: Task | None = None,
         limit: int = 100,
     ) -> list[Task]:
         """The latest tasks, newest first; those of one `owner` where one is given."""
@@ -83,6 +84,10 @@ class TaskRecords:
             query = query.where(tasks.c.worker == worker)
         if states:
             query = query.where(tasks.c.state.in_(states))
+        if older_than is not None:
+            moment, last = older_than.created_at, older_than.id
+            same = and_(tasks.c.created_at == moment, tasks.c.id < last)
+            query = query.where(or_(tasks.c.created_at < moment, same))
         rows = await self._database.read(lambda c: c.execute(query).mappings().all())
         return [_held(row).task for row in rows]
 

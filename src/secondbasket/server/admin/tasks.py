@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 
-from secondbasket.core.task import Task, TaskState
+from secondbasket.core.task import Task
 from secondbasket.core.worker import MoreLimits
 from secondbasket.errors import InvalidRequest
 from secondbasket.server.admin.door import read, route
 from secondbasket.server.admin.ports import AdminPorts
 from secondbasket.server.admin.words import Judgement, Rework, TaskOrder, TaskShown
+from secondbasket.server.task_states import states_of
 
 _MOST_ROWS = 10_000
 _LONGEST_WAIT = 24 * 3600.0
@@ -27,7 +27,7 @@ def task_routes(ports: AdminPorts) -> list[BaseRoute]:
         return await board.add(await key_of(), given.order, files)
 
     async def listing(request: Request) -> Sequence[Task]:
-        states = _states(request.query_params.getlist("state"))
+        states = states_of(request.query_params.getlist("state"))
         return await board.list(
             await key_of(),
             worker=request.query_params.get("worker", ""),
@@ -83,16 +83,6 @@ def task_routes(ports: AdminPorts) -> list[BaseRoute]:
         route("POST", "/admin/tasks/{task}/judge", judge),
         route("POST", "/admin/tasks/{task}/rework", rework),
     ]
-
-
-def _states(given: Sequence[str]) -> Sequence[TaskState]:
-    known: tuple[TaskState, ...] = get_args(TaskState)
-    for each in given:
-        if each not in known:
-            raise InvalidRequest(
-                f"'{each[:40]}' is no state of a task.", hint=f"There is: {', '.join(known)}."
-            )
-    return [state for state in known if state in given]
 
 
 def _limit(request: Request) -> int:

@@ -1,0 +1,1 @@
+"""The door to the task board for programs: tasks over HTTP, with API keys."""
