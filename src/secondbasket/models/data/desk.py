@@ -15,12 +15,10 @@ from secondbasket.core.data_set import DataChecked, DataErased, DataRow, DataVer
 from secondbasket.core.decision import Decision
 from secondbasket.core.ids import new_id
 from secondbasket.errors import Conflict, DigestMismatch, InvalidRequest, NotFound
-from secondbasket.models.data.checks import faults_of
 from secondbasket.models.data.findings import Findings
 from secondbasket.models.data.readers import Columns, read_rows
 from secondbasket.models.data.records import DataRecords
 from secondbasket.models.data.rows import answer_of, digest_of, row_of, texts_of, version_digest
-from secondbasket.models.data.splits import split_rows
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}[a-z0-9]|[a-z0-9]")
 _SHORTEST_SUBJECT = 3
@@ -143,6 +141,9 @@ class DataDesk:
         time: str | None,
     ) -> tuple[DataVersion, DataVersion]:
         """NAME-train and NAME-held-out. Raises InvalidRequest where they could not but leak."""
+        # Here, for the memory of numpy: most servers never split anything.
+        from secondbasket.models.data.splits import split_rows  # noqa: PLC0415 - as told
+
         version = await self.find(reference)
         rows = await self._records.rows(version)
         sides = await anyio.to_thread.run_sync(
@@ -162,6 +163,9 @@ class DataDesk:
 
     async def check(self, reference: str, against: Sequence[str]) -> DataChecked:
         """What is wrong with its rows; `against` are eval sets that must not be in it."""
+        # Here, for the memory of numpy.
+        from secondbasket.models.data.checks import faults_of  # noqa: PLC0415 - as told
+
         version = await self.find(reference)
         rows = await self._records.rows(version)
         evals = {name: await self.rows(name) for name in against}
