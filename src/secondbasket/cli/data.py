@@ -28,7 +28,7 @@ _MOST_SHOWN = 50
 
 @click.group()
 def command() -> None:
-    """Import, check, split, redact and erase data to train and measure models on.
+    """Import, check, split, redact and erase data to train and measure on.
 
     A data set has versions, which never change; NAME is its newest, NAME@DIGEST any other.
     """

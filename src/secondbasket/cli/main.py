@@ -27,7 +27,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "tool": "Show what workers can do, and what each of it may touch.",
     },
     "Models": {
-        "data": "Import, check, split, redact and erase data to train and measure models on.",
+        "data": "Import, check, split, redact and erase data to train and measure on.",
         "model": "List, pull, show, verify, remove and recommend models.",
         "chips": "Show the chips that can run a model, and how fast they read.",
     },
