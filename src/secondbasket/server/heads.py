@@ -36,7 +36,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._body_until: float | None = None  # in the loop's time, while a body is coming
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
         self._deadline = self.loop.call_later(_SECONDS, transport.abort)
 
@@ -69,7 +69,8 @@ class BoundedHeads(HttpToolsProtocol):
         super().on_headers_complete()
         # uvicorn writes no body to a HEAD request, so nothing would take the head along.
         if self.scope["method"] != "HEAD":
-            self.cycle.transport = _HeadWithBody(self.transport)  # type: ignore[assignment]
+            head = _HeadWithBody(self.transport)
+            self.cycle.transport = head  # type: ignore[assignment]  # what a cycle uses of one
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0

@@ -1,14 +1,8 @@
 """The task board: what was handed over and how it stands, and a form to hand over more."""
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
-from typing import get_args
 
-import anyio
 import msgspec
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -21,6 +15,8 @@ from secondbasket.errors import BasketError, InvalidRequest
 from secondbasket.maas.sessions import Session
 from secondbasket.server.console.desk import Desk
 from secondbasket.server.console.security import form_text
+from secondbasket.server.task_states import STATES
+from secondbasket.server.uploads import laid_out
 
 MOST_FILES = 50
 # In the order in which they concern whoever looks.
@@ -52,11 +48,10 @@ def task_routes(desk: Desk) -> list[BaseRoute]:
         request: Request, session: Session, draft: Draft, error: BasketError | None = None
     ) -> Response:
         worker, state = (request.query_params.get(name, "") for name in ("worker", "state"))
-        known: tuple[TaskState, ...] = get_args(TaskState)
         found = await ports.board.list(
             session.key,
             worker=worker,
-            states=[each for each in known if each == state],
+            states=[each for each in STATES if each == state],
             limit=_MOST_SHOWN,
         )
         members = await ports.team.members(session.key, ())
@@ -70,7 +65,7 @@ def task_routes(desk: Desk) -> list[BaseRoute]:
             most=_MOST_SHOWN,
             off=await ports.board.off(),
             workers=[each.listed.name for each in members if each.listed.worker],
-            states=known,
+            states=STATES,
             classes=[each.label for each in DataClass],
             asked={"worker": worker, "state": state},
             draft=draft,
@@ -90,7 +85,7 @@ def task_routes(desk: Desk) -> list[BaseRoute]:
             return await show(request, session, Draft(worker=worker))
         draft = await _read(request)
         try:
-            async with _uploaded(request) as files:
+            async with laid_out(await _uploads(request)) as files:
                 task = await ports.board.add(session.key, _order(draft), files)
         except BasketError as error:
             return await show(request, session, draft, error)
@@ -133,28 +128,6 @@ def _order(draft: Draft) -> Order:
     )
 
 
-@asynccontextmanager
-async def _uploaded(request: Request) -> AsyncIterator[Mapping[str, Path]]:
-    """The files of the form, by the names they came with, in a folder that goes away again.
-
-    Here they lie under names of ours: what theirs may be, the board says.
-    """
+async def _uploads(request: Request) -> list[UploadFile]:
     form = await request.form()
-    given = [each for each in form.getlist("files") if isinstance(each, UploadFile)]
-    with tempfile.TemporaryDirectory(prefix="basket-") as folder:
-        files: dict[str, Path] = {}
-        for number, upload in enumerate(given):
-            if not upload.filename:  # the field was left empty
-                continue
-            if upload.filename in files:
-                raise InvalidRequest(
-                    f"Two of the files are called {upload.filename[:100]!r}.", param="files"
-                )
-            path = files[upload.filename] = Path(folder) / str(number)
-            await anyio.to_thread.run_sync(_copy, upload, path)
-        yield files
-
-
-def _copy(upload: UploadFile, path: Path) -> None:
-    with path.open("wb") as file:
-        shutil.copyfileobj(upload.file, file)
+    return [each for each in form.getlist("files") if isinstance(each, UploadFile)]

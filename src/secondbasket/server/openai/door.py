@@ -2,31 +2,22 @@
 
 from starlette.types import Receive, Scope, Send
 
-from secondbasket.errors import BasketError, NotFound
-from secondbasket.server.asgi import bearer, reply
+from secondbasket.errors import NotFound
+from secondbasket.server.asgi import reply
+from secondbasket.server.bearer_route import BearerRoute
 from secondbasket.server.openai.ports import OpenAIPorts
-from secondbasket.server.wire_route import Exchange, WireRoute
+from secondbasket.server.wire_route import Exchange
 from secondbasket.wires.openai.errors import encode_error
-from secondbasket.wires.sse import encode_event
 
 __all__ = ["Exchange", "NotServed", "OpenAIRoute"]
 
 
-class OpenAIRoute(WireRoute):
+class OpenAIRoute(BearerRoute):
     """One route of the OpenAI wire."""
 
     def __init__(self, ports: OpenAIPorts) -> None:
         super().__init__(ports)
         self.ports = ports
-
-    def presented(self, scope: Scope) -> str | None:
-        return bearer(scope)
-
-    def encode_error(self, error: BasketError) -> bytes:
-        return encode_error(error)
-
-    def encode_failed_stream(self, body: bytes) -> bytes:
-        return encode_event(body)
 
 
 class NotServed:

@@ -3,42 +3,41 @@
 from typing import TypeVar
 from urllib.parse import parse_qs
 
+import anyio
 import msgspec
 from starlette.types import Scope
 
-from secondbasket.errors import BasketError, InvalidRequest
-from secondbasket.server.asgi import bearer, read_body
+from secondbasket.errors import InvalidRequest
+from secondbasket.server.asgi import ClientGone, read_body
+from secondbasket.server.bearer_route import BearerRoute
 from secondbasket.server.tasks.ports import TaskPorts
-from secondbasket.server.wire_route import Exchange, WireRoute
-from secondbasket.wires.openai.errors import encode_error
-from secondbasket.wires.sse import encode_event
+from secondbasket.server.wire_route import Exchange
 
 _MOST_QUERY_FIELDS = 100
 
 Words = TypeVar("Words", bound=msgspec.Struct)
 
 
-class TaskRoute(WireRoute):
+class TaskRoute(BearerRoute):
     """One route of the task board. What is another key's is NotFound, as if it were not there."""
 
     def __init__(self, ports: TaskPorts) -> None:
         super().__init__(ports)
         self.ports = ports
 
-    def presented(self, scope: Scope) -> str | None:
-        return bearer(scope)
-
-    def encode_error(self, error: BasketError) -> bytes:
-        return encode_error(error)
-
-    def encode_failed_stream(self, body: bytes) -> bytes:
-        return encode_event(body)
-
     async def body(self, exchange: Exchange, words: type[Words]) -> Words:
         """The JSON that was sent; no body stands for no fields. Raises InvalidRequest."""
         limit = self.ports.max_body_bytes
         sent = await read_body(exchange.scope, exchange.receive, limit=limit)
         return read_words(sent or b"{}", words)
+
+    async def send_part(self, exchange: Exchange, part: bytes, *, more: bool) -> None:
+        """Raises ClientGone where nobody takes it."""
+        try:
+            with anyio.fail_after(self.ports.stall_seconds):
+                await exchange.send({"type": "http.response.body", "body": part, "more_body": more})
+        except TimeoutError as exc:
+            raise ClientGone from exc
 
 
 def read_words(sent: bytes, words: type[Words]) -> Words:

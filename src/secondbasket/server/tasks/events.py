@@ -68,7 +68,7 @@ class TaskEvents(TaskRoute):
             ended = shown.task.state in ENDED
             if events or ended or silent >= _SILENCE_SECONDS:
                 # A comment now and then: whoever is in between keeps the connection.
-                await self._send(exchange, b"".join(events) or b": \n\n", more=not ended)
+                await self.send_part(exchange, b"".join(events) or b": \n\n", more=not ended)
                 silent = 0.0
             if ended:
                 return
@@ -76,13 +76,6 @@ class TaskEvents(TaskRoute):
                 await left.wait()
             silent += _PACE_SECONDS
         raise ClientGone
-
-    async def _send(self, exchange: Exchange, body: bytes, *, more: bool) -> None:
-        try:
-            with anyio.fail_after(self.ports.stall_seconds):
-                await exchange.send({"type": "http.response.body", "body": body, "more_body": more})
-        except TimeoutError as exc:
-            raise ClientGone from exc
 
 
 def _event(name: bytes, data: bytes, head: bytes = b"") -> bytes:

@@ -1,13 +1,10 @@
 """POST /v1/tasks: a task, as JSON, or as a form with its files."""
 
-import shutil
-import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import msgspec
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -15,9 +12,10 @@ from starlette.types import Receive, Scope
 
 from secondbasket.core.key import Key
 from secondbasket.core.task import Order, Task
-from secondbasket.errors import BodyTooLarge, Conflict, InvalidRequest, StoreError
+from secondbasket.errors import BodyTooLarge, Conflict, InvalidRequest
 from secondbasket.server.asgi import JSON, ClientGone, header, reply
 from secondbasket.server.tasks.door import TaskRoute
+from secondbasket.server.uploads import laid_out
 from secondbasket.server.wire_route import Exchange
 
 _MOST_FILES = 200
@@ -51,10 +49,9 @@ class AddTask(TaskRoute):
             task = await self._add(key, wanted, {}, idempotency)
         else:
             async with _form(scope, exchange.receive, self.ports.max_upload_bytes) as form:
-                wanted, files = _read(form)
-                with tempfile.TemporaryDirectory(prefix="basket-upload-") as folder:
-                    laid = await anyio.to_thread.run_sync(_laid, files, Path(folder))
-                    task = await self._add(key, wanted, laid, idempotency)
+                wanted, uploads = _read(form)
+                async with laid_out(uploads) as files:
+                    task = await self._add(key, wanted, files, idempotency)
         location = (b"location", f"/v1/tasks/{task.id}".encode())
         await reply(exchange.send, 201, msgspec.json.encode(task), [JSON, location])
 
@@ -71,14 +68,10 @@ class AddTask(TaskRoute):
             baseline_minutes=wanted.baseline_minutes,
             key=f"api {idempotency}" if idempotency else "",
         )
-        task = await self.ports.board.add(key, order, files)
-        if (task.text, task.worker) != (wanted.text.strip(), wanted.worker):
-            raise Conflict(
-                "This Idempotency-Key stood over another task before.",
-                hint="Take a new key for each new task.",
-                param="Idempotency-Key",
-            )
-        return task
+        try:
+            return await self.ports.board.add(key, order, files)
+        except Conflict as exc:
+            raise Conflict(exc.message, hint=exc.hint, param="Idempotency-Key") from exc
 
 
 def _idempotency(scope: Scope) -> str:
@@ -132,16 +125,14 @@ async def _blocks(scope: Scope, receive: Receive, limit: int) -> AsyncGenerator[
     yield b""
 
 
-def _read(form: FormData) -> tuple[NewTask, dict[str, UploadFile]]:
+def _read(form: FormData) -> tuple[NewTask, list[UploadFile]]:
     fields: dict[str, Any] = {}
-    files: dict[str, UploadFile] = {}
+    files: list[UploadFile] = []
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
-            if name != _FILES or not value.filename or value.filename in files:
-                raise InvalidRequest(
-                    f"Files come as '{_FILES}', each with a name of its own.", param=_FILES
-                )
-            files[value.filename] = value
+            if name != _FILES or not value.filename:
+                raise InvalidRequest(f"Files come as '{_FILES}', each with a name.", param=_FILES)
+            files.append(value)
         elif name in _SEVERAL:
             fields.setdefault(name, []).append(value)
         elif name in fields:
@@ -154,16 +145,3 @@ def _read(form: FormData) -> tuple[NewTask, dict[str, UploadFile]]:
         raise InvalidRequest(
             f"The form cannot be used: {exc}.", hint="docs/tasks-api.md shows what it takes."
         ) from exc
-
-
-def _laid(files: Mapping[str, UploadFile], folder: Path) -> dict[str, Path]:
-    """Copies of uploads under numbers: what a file is to be called, the board judges."""
-    laid = {}
-    try:
-        for number, (name, file) in enumerate(files.items()):
-            laid[name] = folder / str(number)
-            with laid[name].open("wb") as copy:
-                shutil.copyfileobj(file.file, copy)
-    except OSError as exc:
-        raise StoreError(f"The files sent cannot be kept: {exc.strerror}.") from exc
-    return laid

@@ -14,7 +14,7 @@ from secondbasket.apps.tasks.board import Shown
 from secondbasket.core.key import Key
 from secondbasket.core.task import Task
 from secondbasket.errors import InvalidRequest, NotFound
-from secondbasket.server.asgi import ClientGone, reply
+from secondbasket.server.asgi import reply
 from secondbasket.server.task_states import states_of
 from secondbasket.server.tasks.door import TaskRoute, query_of, task_of
 from secondbasket.server.wire_route import Exchange
@@ -92,17 +92,7 @@ class Deliverable(TaskRoute):
             block = await anyio.to_thread.run_sync(file.read, min(_BLOCK, left))
             left -= len(block)
             more = bool(block) and left > 0
-            await self.send_block(exchange, block, more=more)
-
-    async def send_block(self, exchange: Exchange, block: bytes, *, more: bool) -> None:
-        """Raises ClientGone where nobody takes it."""
-        try:
-            with anyio.fail_after(self.ports.stall_seconds):
-                await exchange.send(
-                    {"type": "http.response.body", "body": block, "more_body": more}
-                )
-        except TimeoutError as exc:
-            raise ClientGone from exc
+            await self.send_part(exchange, block, more=more)
 
 
 def encode_shown(shown: Shown) -> bytes:
