@@ -45,6 +45,7 @@ _LONGEST_TEXT = 20_000
 _MOST_FILES = 200
 _LARGEST_FILES = 200 * 1024 * 1024
 _MOST_AFTER = 50
+_ORDERED = ("worker", "text", "priority", "deadline", "parent", "data_class", "baseline_minutes")
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +86,9 @@ class Board:
     async def add(self, key: Key, order: Order, files: Mapping[str, Path] | None = None) -> Task:
         """Hand over a task, with copies of `files` by the names they get.
 
-        Raises InvalidRequest, NotFound for a worker or a task that is not there, StoreError.
+        Under a key that the caller gave before, it is the task from then. Raises InvalidRequest,
+        NotFound for a worker or a task that is not there, Conflict for a key of another order,
+        StoreError.
         """
         worker = await anyio.to_thread.run_sync(self._roster.find, order.worker)
         data_class = _checked(order, key)
@@ -108,7 +111,7 @@ class Board:
             baseline_minutes=order.baseline_minutes,
         )
         if order.key and (again := await self._known(task)):
-            return again
+            return _same(again, task)
         await anyio.to_thread.run_sync(_put, self._folder_of(task.id) / "in", files or {})
         await self._records.add(task, worker)
         self._tell("task_added", task, key, worker=worker.name)
@@ -306,6 +309,17 @@ def _id(key: Key, order: Order) -> str:
     if not order.key:
         return new_id("task")
     return f"task_{hashlib.sha256(canonical([key.id, order.key])).hexdigest()[:26]}"
+
+
+def _same(known: Task, wanted: Task) -> Task:
+    """`known`, where what was ordered then is what is wanted now. Neither files nor `after` are
+    compared: a rework may have changed that one."""
+    if any(getattr(known, name) != getattr(wanted, name) for name in _ORDERED):
+        raise Conflict(
+            "This key stood over another order before.",
+            hint="Take a new key for each new task.",
+        )
+    return known
 
 
 def _checked(order: Order, key: Key) -> DataClass:

@@ -237,9 +237,10 @@ class _Act(msgspec.Struct, frozen=True, kw_only=True):
 async def _known(tool: Tool, made: ToolCall) -> ToolOutcome | NeverHappened | None:
     """What the tool itself says that came of a call; None where it does not know."""
     try:
-        return await tool.reconcile(made)
-    except BasketError as error:
-        _log.warning("what came of %s is not known: %s", made.key, error)
+        with anyio.fail_after(tool.facts.limit_seconds):
+            return await tool.reconcile(made)
+    except (BasketError, TimeoutError) as error:
+        _log.warning("what came of %s is not known: %s", made.key, str(error) or "too slow")
         return None
 
 

@@ -13,7 +13,7 @@ from secondbasket.core.clock import parse, timestamp
 from secondbasket.core.key import Key
 from secondbasket.core.task import Order
 from secondbasket.core.worker import Schedule
-from secondbasket.errors import BasketError
+from secondbasket.errors import BasketError, Conflict
 
 _log = logging.getLogger(__name__)
 
@@ -70,13 +70,15 @@ class Timer:
         order = Order(text=schedule.task, worker=worker, key=key)
         try:
             await self._board.add(await self._owner(), order)
+        except Conflict:
+            pass  # added already, and its worker's file says something else since
         finally:
             self._told.add(key)
 
 
 def last_due(schedule: Schedule, now: datetime) -> datetime:
     """The last moment up to `now` that `schedule` names, in UTC."""
-    from croniter import croniter  # type: ignore[import-untyped]  # noqa: PLC0415 - with a schedule
+    from croniter import croniter  # noqa: PLC0415 - with a schedule
 
     local = now.astimezone(ZoneInfo(schedule.time_zone))
     # From a moment later, so that a moment that is now counts.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from secondbasket.apps.tasks.halts import Halt
@@ -12,6 +13,7 @@ from secondbasket.apps.tasks.timer import Timer
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.key import Key
 from secondbasket.core.task import Approval, Called, Order
+from secondbasket.core.tool import NeverHappened, ToolCall, ToolOutcome
 from secondbasket.core.worker import MoreLimits
 from secondbasket.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from secondbasket.stores.database import Database
@@ -336,6 +338,57 @@ async def test_an_answer_before_the_task_was_put_down_is_not_lost(
         task = await place.board.add(USER, Order(text="hello", worker="poster"))
         await until(place, task.id, "done")
         assert posted(tmp_path) == ["hello one"]
+
+
+async def test_a_key_stands_for_one_order_and_lists_are_paged(
+    database: Database, tmp_path: Path, trace: Trace
+) -> None:
+    workers = {"poster": FIXED.replace("AUTONOMY", "act")}
+    async with office(database, tmp_path, [trace], workers=workers, working=False) as place:
+        order = Order(text="hello", worker="poster", key="once", priority=2)
+        first = await place.board.add(USER, order)
+        assert (await place.board.add(USER, order)).id == first.id
+        others: list[dict[str, Any]] = [
+            {"text": "bye"},
+            {"priority": 3},
+            {"deadline": "2999-01-01T00:00:00Z"},
+        ]
+        for other in others:
+            with pytest.raises(Conflict, match="another order"):
+                await place.board.add(USER, msgspec.structs.replace(order, **other))
+        ids = [first.id]
+        ids += [
+            (await place.board.add(USER, Order(text=f"{n}", worker="poster"))).id for n in range(4)
+        ]
+        seen: list[str] = []
+        while page := await place.board.list(USER, before=seen[-1] if seen else "", limit=2):
+            seen += [each.id for each in page]
+        assert seen == ids[::-1]
+        other_key = msgspec.structs.replace(USER, id="key_other")
+        with pytest.raises(NotFound):
+            await place.board.list(other_key, before=first.id)
+
+
+async def test_a_tool_that_hangs_when_asked_what_came_of_it_holds_nobody_up(
+    database: Database, tmp_path: Path
+) -> None:
+    class Hanging(Trace):
+        async def reconcile(self, call: ToolCall) -> ToolOutcome | NeverHappened | None:
+            await anyio.sleep(3600)
+            return await super().reconcile(call)
+
+    trace = Hanging("post.letter", tmp_path / "posted", limit_seconds=1.0)
+    trace.go_on = anyio.Event()  # never set
+    workers = {"poster": FIXED.replace("AUTONOMY", "act")}
+    async with office(database, tmp_path, [trace], workers=workers) as place:
+        task = await place.board.add(USER, Order(text="hello", worker="poster"))
+        with anyio.fail_after(20):
+            await trace.entered.wait()
+        await place.board.cancel(USER, task.id)
+        with anyio.fail_after(10):
+            while not (effects := await place.effects.of(task.id))[0].ended_at:  # noqa: ASYNC110 - a pace
+                await anyio.sleep(0.05)
+        assert effects[0].state == "uncertain"
 
 
 async def test_what_comes_after_a_failure_waits_until_that_is_reworked(
