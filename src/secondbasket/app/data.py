@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from secondbasket.app.following import detector_classes
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.decision import Decision
 from secondbasket.core.ports import Detector
@@ -24,13 +25,13 @@ def open_data(
     record: Callable[[Decision], None],
 ) -> DataDesk:
     """The detectors raise a row as they raise a request, and leave the same marks in this home."""
-    table = settings.policy
-    classes = {
-        name: DataClass.parse(label) for name, label in table.detectors.items() if label != "off"
-    }
+    raised: dict[str, DataClass | None] = {}
+    if settings.policy.detect:
+        raised |= {name: each.data_class for name, each in detectors.items()}
+        raised |= detector_classes(settings)
     looking = [
-        (each, classes.get(name, each.data_class))
-        for name, each in detectors.items()
-        if table.detect and table.detectors.get(name) != "off"
+        (detectors[name], data_class)
+        for name, data_class in raised.items()
+        if data_class is not None
     ]
     return DataDesk(DataRecords(database), Findings(looking, home.secret(_MARKS)), record=record)

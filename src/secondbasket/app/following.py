@@ -46,13 +46,18 @@ def policy_of(settings: Settings, detectors: Mapping[str, Detector]) -> Policy:
             for name, rule in table.rules.items()
         ],
         detectors=detectors.values() if table.detect else (),
-        classes={
-            name: None if label == "off" else DataClass.parse(label)
-            for name, label in table.detectors.items()
-        },
+        classes=detector_classes(settings),
         default_class=DataClass.parse(table.default_class),
         unread_class=DataClass.parse(table.unread_class),
     )
+
+
+def detector_classes(settings: Settings) -> dict[str, DataClass | None]:
+    """What the settings say that a detector raises a text to; None where they turn it off."""
+    return {
+        name: None if label == "off" else DataClass.parse(label)
+        for name, label in settings.policy.detectors.items()
+    }
 
 
 def projects_of(settings: Settings) -> dict[str, DataClass]:

@@ -8,7 +8,7 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import msgspec
 
@@ -120,14 +120,17 @@ def _csv(path: Path, content: bytes, columns: Columns) -> Iterator[Placed]:
 
 def _xlsx(path: Path, content: bytes, columns: Columns) -> Iterator[Placed]:
     # It takes a tenth of a second to load, and most data is no workbook.
-    from openpyxl import (  # type: ignore[import-untyped]  # noqa: PLC0415 - as told
-        load_workbook,
-    )
-    from openpyxl.utils.exceptions import (  # type: ignore[import-untyped]  # noqa: PLC0415
-        InvalidFileException,
-    )
+    from openpyxl import load_workbook  # noqa: PLC0415 - as told
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415 - as told
 
     try:
+        with ZipFile(io.BytesIO(content)) as parts:
+            unpacked = sum(part.file_size for part in parts.infolist())
+        if unpacked > MOST_BYTES:
+            raise InvalidRequest(
+                f"{path.name} unpacks to {unpacked:,} bytes, and {MOST_BYTES:,} are read.",
+                hint="Import it in parts.",
+            )
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     except (InvalidFileException, BadZipFile, KeyError, ValueError) as exc:
         raise InvalidRequest(f"{path.name} is no Excel workbook that can be read.") from exc

@@ -2,14 +2,15 @@
 
 import json
 import sqlite3
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from openpyxl import Workbook  # type: ignore[import-untyped]
+from openpyxl import Workbook
 
 from secondbasket.errors import InvalidRequest
-from secondbasket.models.data.readers import Columns, read_rows
+from secondbasket.models.data.readers import MOST_BYTES, Columns, read_rows
 
 GOOD = {"messages": [{"role": "user", "content": "a?"}, {"role": "assistant", "content": "b"}]}
 
@@ -79,6 +80,10 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "x.xlsx").write_bytes(b"PK\x03\x04 nonsense")
     with pytest.raises(InvalidRequest, match="no Excel workbook"):
         read_rows(tmp_path / "x.xlsx", Columns())
+    _bomb(tmp_path / "bomb.xlsx", MOST_BYTES)
+    assert (tmp_path / "bomb.xlsx").stat().st_size < MOST_BYTES // 500
+    with pytest.raises(InvalidRequest, match="unpacks to"):
+        read_rows(tmp_path / "bomb.xlsx", Columns())
     (tmp_path / "x.jsonl").write_bytes(b"\xff\xfe")
     with pytest.raises(InvalidRequest, match="not UTF-8"):
         read_rows(tmp_path / "x.jsonl", Columns())
@@ -87,6 +92,15 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
         read_rows(tmp_path / "x.db", Columns(query="DROP TABLE notes"))
     with pytest.raises(InvalidRequest, match="no kind that data is read from"):
         read_rows(_touched(tmp_path / "x.pickle"), Columns())
+
+
+def _bomb(path: Path, size: int) -> None:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as parts,
+        parts.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet,
+    ):
+        for _ in range(size // 2**20 + 1):
+            sheet.write(bytes(2**20))
 
 
 def _touched(path: Path) -> Path:
