@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -429,6 +430,27 @@ async def test_a_tool_reads_no_file_and_no_other_collection(house: House) -> Non
         create(_ground(house, collections="open"))
 
 
+async def test_a_worker_finds_nothing_beyond_its_knowledge(house: House) -> None:
+    for collection, said in (("rain", "It rains in May."), ("pay", "Ann earns 4,000.")):
+        house.write(a=said)
+        await house.add(collection=collection)
+    search, reader = create(_ground(house))
+    knows_rain = partial(_call, house, knowledge=("rain",))
+    found = await search.call(knows_rain(question="what does Ann earn"))
+    assert "4,000" not in found.text
+    with pytest.raises(ToolFailed, match="no collection 'pay'"):
+        await search.call(knows_rain(question="what does Ann earn", collection="pay"))
+    [secret] = await house.desk.documents("pay")
+    with pytest.raises(ToolFailed, match="no document"):
+        await reader.call(knows_rain(document=secret.id))
+    everything = await search.call(_call(house, question="what does Ann earn"))
+    assert "4,000" in everything.text
+    # What the house keeps from all workers, no worker's file can give.
+    search, _ = create(_ground(house, collections=["pay"]))
+    with pytest.raises(ToolFailed, match="no collection 'rain'"):
+        await search.call(knows_rain(question="rain", collection="rain"))
+
+
 async def test_an_ingest_that_is_called_off_leaves_whole_documents(house: House) -> None:
     house.write(**{f"n{number}": f"Vehicle number {number}." for number in range(8)})
     some = asyncio.Event()
@@ -458,7 +480,7 @@ def _ground(house: House, **settings: Any) -> ToolGround:
     )
 
 
-def _call(house: House, **arguments: Any) -> ToolCall:
+def _call(house: House, *, knowledge: Sequence[str] = (), **arguments: Any) -> ToolCall:
     return ToolCall(
         key="k",
         task="t",
@@ -466,4 +488,5 @@ def _call(house: House, **arguments: Any) -> ToolCall:
         arguments=arguments,
         folder=house.folder,
         data_class=DataClass.SECRET,
+        knowledge=knowledge,
     )
