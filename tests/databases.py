@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -117,9 +118,9 @@ def migrate_to(revision: str, connection: Connection) -> None:
     command.upgrade(config, revision)
 
 
-def receipt(**fields: object) -> Receipt:
+def receipt(**fields: Any) -> Receipt:
     """A receipt of a plain call; `fields` are what matters to the test."""
-    plain: dict[str, object] = {
+    plain: dict[str, Any] = {
         "request_id": new_id("req"),
         "created_at": now(),
         "operation": "chat",
@@ -145,4 +146,4 @@ def receipt(**fields: object) -> Receipt:
         "bytes_received": 9_000,
         "streamed": True,
     }
-    return Receipt(**plain | fields)  # type: ignore[arg-type]
+    return Receipt(**plain | fields)

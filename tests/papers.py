@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from docx import Document
-from openpyxl import Workbook  # type: ignore[import-untyped]
+from openpyxl import Workbook
 from pptx import Presentation
 from pypdf import PdfReader, PdfWriter
 

@@ -110,7 +110,7 @@ def rewrite(home: Path) -> None:
         previous = "0" * 64
         rows = connection.execute("SELECT * FROM decisions ORDER BY sequence").fetchall()
         for row in rows:
-            content = {name: row[name] for name in row.keys() if name != "hash"}  # noqa: SIM118
+            content = {name: value for name, value in dict(row).items() if name != "hash"}
             content["previous"] = previous
             previous = sha256(canonical(content)).hexdigest()
             connection.execute(

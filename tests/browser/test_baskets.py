@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from secondbasket.core.rules import BasketRules

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FilePayload, Page, expect
 
 from secondbasket.apps.memory.statement import Statement
@@ -278,17 +278,17 @@ async def test_work_is_handed_over_with_files(signed_in: Page, console: Console)
     await page.get_by_label("What is to be done").fill("Register <b>these</b>.")
     await page.get_by_label("Worker").first.select_option("document-clerk")
     await page.get_by_label("Deadline, UTC").fill("2020-01-01T07:00")
-    files = [
+    files: list[FilePayload] = [
         {"name": "invoice.txt", "mimeType": "text/plain", "buffer": b"Invoice 7"},
         {"name": "second.txt", "mimeType": "text/plain", "buffer": b"Invoice 8"},
     ]
-    await page.get_by_label("Files").set_input_files(files)  # type: ignore[arg-type]
+    await page.get_by_label("Files").set_input_files(files)
     await page.get_by_role("button", name="Hand over").click()
     await expect(page.get_by_role("alert")).to_contain_text("The deadline is in the past.")
     await expect(page.get_by_label("What is to be done")).to_have_value("Register <b>these</b>.")
     await page.get_by_label("Deadline, UTC").fill("2999-01-01T07:00")
     await page.get_by_label("Priority").fill("3")
-    await page.get_by_label("Files").set_input_files(files)  # type: ignore[arg-type]
+    await page.get_by_label("Files").set_input_files(files)
     await page.get_by_role("button", name="Hand over").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Register <b>these</b>.")
     [task] = await console.board.list(console.admin[0])

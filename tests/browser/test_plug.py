@@ -5,7 +5,7 @@ from typing import Literal
 
 import anyio
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from secondbasket.core.drill import DrillPlan

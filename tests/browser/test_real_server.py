@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from tests.running import Running, basket, running

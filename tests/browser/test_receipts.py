@@ -1,7 +1,7 @@
 """What a person sees of an answer that more than one upstream had a part in."""
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from secondbasket.errors import UpstreamUnavailable

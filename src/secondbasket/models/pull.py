@@ -3,7 +3,7 @@
 import difflib
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import anyio
 import msgspec
 
 from secondbasket.core.clock import now
-from secondbasket.core.model import ModelFormat, ModelRecord, ModelShape, ModelTask
+from secondbasket.core.model import ModelFile, ModelFormat, ModelRecord, ModelShape, ModelTask
 from secondbasket.core.ports import Fetched, ModelSource, PullProgress, Report
 from secondbasket.errors import BadModelFile, Conflict, DigestMismatch, ModelNotFound
 from secondbasket.models.catalogue import CatalogueEntry
@@ -138,12 +138,7 @@ class Puller:
             return None
         for file in record.files:
             try:
-                self._store.verify(
-                    file,
-                    lambda received, file=file: report(  # type: ignore[misc]
-                        PullProgress(file.name, received, file.size, "verifying")
-                    ),
-                )
+                self._store.verify(file, _verifying(file, report))
             except DigestMismatch:
                 return None
         return record
@@ -185,6 +180,11 @@ class Puller:
             provenance=provenance,
         )
         return self._registry.add(record, replace=replace)
+
+
+def _verifying(file: ModelFile, report: Report) -> Callable[[int], None]:
+    """What is told of how much of `file` was read again."""
+    return lambda received: report(PullProgress(file.name, received, file.size, "verifying"))
 
 
 def _check_promised(promised: Mapping[str, str], sums: Mapping[str, str]) -> None:

@@ -131,7 +131,7 @@ class Database:
         if self.is_sqlite:
             plain = sqlite.dialect(paramstyle="qmark")
         else:
-            plain = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]
+            plain = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]  # theirs
         return str(statement.compile(dialect=plain))
 
     async def prepare(self) -> None:

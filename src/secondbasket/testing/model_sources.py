@@ -85,7 +85,7 @@ class ModelSourceContract:
         self, case: SourceCase, into: Path
     ) -> None:
         with anyio.fail_after(_ENDS_WITHIN), anyio.CancelScope() as scope:
-            await case.source.fetch(case.coordinate, into, lambda progress: scope.cancel())  # noqa: ARG005
+            await case.source.fetch(case.coordinate, into, lambda _: scope.cancel())
         assert scope.cancelled_caught
         fetched = await case.source.fetch(case.coordinate, into, silent)
         assert sums(fetched) == case.files

@@ -358,7 +358,7 @@ async def test_a_database_that_is_not_there_is_told(tmp_path: Path) -> None:
     ):
         with pytest.raises(ToolFailed, match="says"):
             await query(Attachment(table, lambda _: []).tools(), "SELECT 1")
-    assert os.listdir(tmp_path) == []  # noqa: PTH208
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - to look is no task of the loop
 
 
 async def test_a_text_that_is_no_text_is_shown(sqlite_only: Attachment) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import msgspec
@@ -160,8 +161,8 @@ def test_a_model_it_cannot_read_is_refused_before_a_process_is_started(weights: 
 def test_it_says_beforehand_what_it_cannot_serve() -> None:
     chat = ChatRequest(model="m", messages=(Message(role="user", content="Hi"),))
 
-    def unfit(request: ChatRequest | CompletionRequest, **sampling: object) -> str:
-        wanted = msgspec.structs.replace(request, sampling=Sampling(**sampling))  # type: ignore[arg-type]
+    def unfit(request: ChatRequest | CompletionRequest, **sampling: Any) -> str:
+        wanted = msgspec.structs.replace(request, sampling=Sampling(**sampling))
         error = openvino.create().unfit(wanted)
         return "" if error is None else error.param or ""
 

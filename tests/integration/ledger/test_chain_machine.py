@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -111,8 +112,8 @@ class Chained(RuleBasedStateMachine):
         def die() -> None:
             raise _Killed
 
-        notary.key.adopt = die  # type: ignore[method-assign]
-        with contextlib.suppress(_Killed):
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(_Killed):
+            patch.setattr(notary.key, "adopt", die)
             self.runner.run(notary.rotate())
         self.reopen(0)
         self.sign()

@@ -247,9 +247,9 @@ async def test_an_administrator_has_no_budget_to_multiply(keys: Keys) -> None:
         ({"expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
     ],
 )
-async def test_a_wrong_field_is_named(keys: Keys, wrong: dict[str, object], param: str) -> None:
+async def test_a_wrong_field_is_named(keys: Keys, wrong: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await keys.create(by=None, **{"name": "a", **wrong})  # type: ignore[arg-type]
+        await keys.create(by=None, **{"name": "a", **wrong})
     assert caught.value.param == param
     assert await keys.list() == ()
 

@@ -261,12 +261,9 @@ async def test_an_append_happens_once_wherever_it_was_cut_off(folder: Path) -> N
             raise RuntimeError("killed")
         real(self, name, content, key=key)
 
-    Folder.replace = die  # type: ignore[method-assign]
-    try:
-        with pytest.raises(RuntimeError):
-            await tool.call(later)
-    finally:
-        Folder.replace = real  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(Folder, "replace", die)
+        await tool.call(later)
     assert isinstance(await tool.reconcile(later), NeverHappened)
     # Changed by others since: nobody can tell any more.
     (folder / "log.txt").write_text("something else\n")

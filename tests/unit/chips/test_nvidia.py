@@ -4,7 +4,7 @@ import logging
 from types import SimpleNamespace
 from typing import Any
 
-import pynvml  # type: ignore[import-untyped]
+import pynvml
 import pytest
 
 from secondbasket.chips.probes.nvidia import NvidiaProbe, create

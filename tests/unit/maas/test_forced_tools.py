@@ -6,6 +6,7 @@ from secondbasket.core.chat import (
     ChatRequest,
     ChoiceDelta,
     Chunk,
+    FinishReason,
     Fold,
     Message,
     ToolChoice,
@@ -28,11 +29,11 @@ def request(choice: ToolChoice | None, *tools: ToolSpec) -> ChatRequest:
     )
 
 
-def run(forced: ForcedToolCall, *texts: str, reason: str = "stop") -> Fold:
+def run(forced: ForcedToolCall, *texts: str, reason: FinishReason = "stop") -> Fold:
     fold = Fold()
     for text in texts:
         fold.add(forced.unwrap(Chunk((ChoiceDelta(text=text),))))
-    fold.add(forced.unwrap(Chunk((ChoiceDelta(finish_reason=reason),))))  # type: ignore[arg-type]
+    fold.add(forced.unwrap(Chunk((ChoiceDelta(finish_reason=reason),))))
     return fold
 
 

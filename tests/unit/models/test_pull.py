@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import ClassVar
 
 import anyio
 import msgspec
@@ -228,7 +229,7 @@ async def test_an_unknown_wish_is_told_what_there_is(house: House, wanted: str, 
 async def test_what_a_broken_fetch_left_is_there_for_the_next(house: House) -> None:
     class Breaking:
         scheme = "slow"
-        seen: list[list[str]] = []  # noqa: RUF012
+        seen: ClassVar[list[list[str]]] = []
 
         async def fetch(self, coordinate: str, into: Path, report: Report) -> Fetched:
             self.seen.append(names_in(into))

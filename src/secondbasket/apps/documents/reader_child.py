@@ -87,7 +87,7 @@ def _confine() -> None:
 def main() -> None:
     _confine()
     for name in _NOT_NEEDED:
-        sys.modules[name] = None  # type: ignore[assignment]
+        sys.modules[name] = None  # type: ignore[assignment]  # an import of it fails
     warnings.simplefilter("ignore")
     logging.disable()
     out = sys.stdout.buffer

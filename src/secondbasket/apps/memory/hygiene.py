@@ -9,7 +9,7 @@ from secondbasket.apps.memory.likeness import NAMED_ALIKE
 from secondbasket.apps.memory.memory import Hygiene
 from secondbasket.apps.memory.placing import same_thing
 from secondbasket.apps.memory.recall import Question, visible
-from secondbasket.apps.memory.statement import COMPANY, Statement
+from secondbasket.apps.memory.statement import COMPANY, Kind, Statement
 from secondbasket.core.data_class import DataClass
 from secondbasket.stores.schema import memories, memory_vectors
 
@@ -18,7 +18,7 @@ _MOST_COMPARED = 5_000
 
 class _Row(msgspec.Struct, frozen=True):
     id: str
-    kind: str
+    kind: Kind
     worker: str
     text: str
     subject: str
@@ -71,7 +71,7 @@ def measure(connection: Connection, at: str) -> Hygiene:
 
 def _is_junk(row: _Row) -> bool:
     told = Statement(
-        kind=row.kind,  # type: ignore[arg-type]
+        kind=row.kind,
         sources=(),
         text=row.text,
         subject=row.subject,

@@ -135,7 +135,7 @@ def _arguments(folder: Path) -> Iterator[str]:
     yield from ("--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv")
     yield from ("--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", INSIDE)
     yield from ("--setenv", "LANG", "C.UTF-8")
-    yield from ("--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp")  # noqa: S108 - its own - in the sandbox
+    yield from ("--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp")  # noqa: S108 - the sandbox's own
     yield from ("--ro-bind", "/usr", "/usr")
     for path in map(Path, _SYSTEM):
         if path.is_symlink():
@@ -149,7 +149,8 @@ def _arguments(folder: Path) -> Iterator[str]:
         yield from ("--ro-bind", base, base)
     yield from ("--ro-bind-try", sysconfig.get_path("purelib"), PACKAGES)
     yield from ("--proc", "/proc", "--dev", "/dev")
-    yield from ("--size", str(_SCRATCH_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
+    shared = "/dev/shm"  # noqa: S108 - the sandbox's own
+    yield from ("--size", str(_SCRATCH_BYTES), "--tmpfs", shared, "--remount-ro", "/dev")
     yield from ("--bind", str(folder), INSIDE)
     yield from ("--size", "4096", "--tmpfs", f"{INSIDE}/.basket")
     yield from ("--remount-ro", f"{INSIDE}/.basket")

@@ -67,7 +67,7 @@ def _parts(name: str, text: str) -> tuple[str, str]:
 
 def _decoded(name: str, header: str) -> Worker:
     # PyYAML comes with a dependency and takes a while: not before a file is read.
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - as told
+    import yaml  # noqa: PLC0415 - as told
 
     try:
         told: Any = yaml.load(header, Loader=_bounded(yaml))  # noqa: S506 - a safe one, bounded
@@ -148,7 +148,7 @@ def _knowledge(worker: Worker) -> list[Finding]:
 def _schedule(where: str, cron: str, time_zone: str) -> list[Finding]:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - as for croniter
 
-    from croniter import croniter  # type: ignore[import-untyped]  # noqa: PLC0415 - only with one
+    from croniter import croniter  # noqa: PLC0415 - only with one
 
     found = []
     if len(cron.split()) != 5 or not croniter.is_valid(cron):

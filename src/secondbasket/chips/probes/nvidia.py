@@ -63,6 +63,6 @@ class NvidiaProbe:
 
 
 def create() -> NvidiaProbe:
-    import pynvml  # type: ignore[import-untyped]  # noqa: PLC0415 - of use to this probe alone
+    import pynvml  # noqa: PLC0415 - of use to this probe alone
 
     return NvidiaProbe(pynvml)

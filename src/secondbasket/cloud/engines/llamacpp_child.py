@@ -10,7 +10,7 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-from xllamacpp import CommonParams, Server  # type: ignore[import-untyped]
+from xllamacpp import CommonParams, Server
 
 from secondbasket.cloud.engines import lifeline
 

@@ -196,7 +196,7 @@ class Model:
 
 def _quiet_library() -> Any:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # an import of it fails
-    sys.modules["openvino.tools"] = None  # type: ignore[assignment]
+    sys.modules["openvino.tools"] = None  # type: ignore[assignment]  # likewise
     return importlib.import_module("openvino_genai")
 
 

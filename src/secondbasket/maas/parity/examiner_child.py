@@ -37,9 +37,12 @@ class _Schemas:
 
     def __init__(self) -> None:
         from jsonschema import SchemaError  # noqa: PLC0415 - see above
-        from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415
-        from referencing import Registry  # noqa: PLC0415
-        from referencing.exceptions import Unresolvable  # noqa: PLC0415
+        from jsonschema.validators import (  # noqa: PLC0415 - see above
+            Draft202012Validator,
+            validator_for,
+        )
+        from referencing import Registry  # noqa: PLC0415 - see above
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - see above
 
         self._wrong = SchemaError
         self._unresolvable = Unresolvable

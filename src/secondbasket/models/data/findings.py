@@ -3,6 +3,7 @@
 import hmac
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -53,7 +54,7 @@ class Findings:
             for _ in range(_MOST_TAKEN):
                 if not _found(detector, text):
                     break
-                start, end = _span(text, lambda part, at=detector: _found(at, part))  # type: ignore[misc]
+                start, end = _span(text, partial(_found, detector))
                 taken[detector.name] += 1
                 marked = f"{text[:start]}{self._mark(detector.name, text[start:end])}{text[end:]}"
                 text = marked

@@ -52,7 +52,7 @@ class Remembering(RuleBasedStateMachine):
             self.database,
             classify=classify,
             record=decisions.append,
-            embedder=self.embedder,  # type: ignore[arg-type]
+            embedder=self.embedder,  # type: ignore[arg-type]  # scripted, and of the same shape
         )
         self.lines: dict[str, list[tuple[str, set[str]]]] = {}
         self.said: set[str] = set()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ READS = {"tools": {"use": {"effect": "read"}}}
 
 
 async def only(tools: Any) -> Tool:
-    (tool,) = await tools.discover()
+    found: Sequence[Tool] = await tools.discover()
     assert tools.problems == {}
-    return tool  # type: ignore[no-any-return]
+    (tool,) = found
+    return tool
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from secondbasket.apps.tools.mcp.family import McpTools
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.ports import Tool
-from secondbasket.core.tool import NeverHappened
+from secondbasket.core.tool import NeverHappened, ToolOutcome
 from secondbasket.errors import ToolFailed, ToolRefused
 
 pytestmark = pytest.mark.anyio
@@ -129,9 +129,8 @@ async def test_a_key_makes_a_call_happen_once(tools: McpTools, call: Any, named:
     assert outcome.text == "parcel 1 to Wien"
     assert (await send.call(first)).text == outcome.text
     told = await send.reconcile(first)
-    assert told is not None
-    assert told != NeverHappened()
-    assert told.text == outcome.text  # type: ignore[union-attr]
+    assert isinstance(told, ToolOutcome)
+    assert told.text == outcome.text
     assert await send.reconcile(other) == NeverHappened()
     assert (await send.call(other)).text == "parcel 2 to Wien"
 

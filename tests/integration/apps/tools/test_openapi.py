@@ -107,7 +107,8 @@ def tools(api: ScriptedUpstream, ground: Any, tmp_path: Path, named: Any) -> Mak
             **table,
         }
         made: Sequence[Tool] = create(ground({"pets": settings}, {"API_KEY": SECRET}))
-        return named(made)  # type: ignore[no-any-return]
+        tools: dict[str, Tool] = named(made)
+        return tools
 
     return make
 

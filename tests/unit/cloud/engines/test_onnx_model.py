@@ -1,7 +1,7 @@
 """The vectors of the real model, against known likeness and a direct computation."""
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 import pytest
 from tokenizers import Tokenizer
 

@@ -1,9 +1,11 @@
 """A task's log as its page tells it, and how a tool's trust is put into words."""
 
+from typing import Any
+
 import pytest
 
 from secondbasket.apps.tasks.team import Trust
-from secondbasket.core.task import Called, Entry, LoggedEntry, Planned, Task, Turned
+from secondbasket.core.task import Called, Entry, LoggedEntry, Planned, Task, TaskState, Turned
 from secondbasket.core.tool import Citation
 from secondbasket.core.worker import Check, PlanStep
 from secondbasket.errors import InvalidRequest
@@ -19,12 +21,12 @@ WRITE = PlanStep(
 SOURCE = Citation(source="a.pdf", place="page 1")
 
 
-def a_task(state: str = "working") -> Task:
+def a_task(state: TaskState = "working") -> Task:
     return Task(
         id="task_1",
         worker="clerk",
         text="Read and write.",
-        state=state,  # type: ignore[arg-type]
+        state=state,
         owner="key_1",
         created_at="2026-11-25T01:00:00.000Z",
         updated_at="2026-11-25T01:00:00.000Z",
@@ -40,9 +42,13 @@ def logged(*entries: Entry) -> list[LoggedEntry]:
     ]
 
 
-def called(step: str, item: int = 0, **more: object) -> Called:
-    fields = {"tool": "papers.read", "arguments": {"path": "in/a"}, "key": f"eff_{step}{item}"}
-    return Called(step=step, item=item, **{**fields, **more})  # type: ignore[arg-type]
+def called(step: str, item: int = 0, **more: Any) -> Called:
+    fields: dict[str, Any] = {
+        "tool": "papers.read",
+        "arguments": {"path": "in/a"},
+        "key": f"eff_{step}{item}",
+    }
+    return Called(step=step, item=item, **{**fields, **more})
 
 
 def told(task: Task, log: list[LoggedEntry]) -> list[tuple[str, str, int, list[bool]]]:

@@ -34,8 +34,10 @@ def _table(table: Table) -> str:
         cells = []
         last = None
         for cell in row.cells:
-            if cell._tc is not last:  # noqa: SLF001 - a merged cell shows by it alone - a merged cell comes once for each column
+            # A merged cell comes once for each column, and this alone shows that it is the same.
+            place = cell._tc  # noqa: SLF001 - as told
+            if place is not last:
                 cells.append(" ".join(cell.text.split()))
-            last = cell._tc  # noqa: SLF001
+            last = place
         rows.append(" | ".join(cells))
     return "\n".join(rows)

@@ -92,7 +92,7 @@ def _query(connection: psycopg.Connection, order: Order) -> Answer:
             everything = _after(first, rows) if first is not None else iter(())
             return table(columns, everything, order)
         finally:
-            rows.close()  # type: ignore[attr-defined]
+            rows.close()  # type: ignore[attr-defined]  # a generator, typed as less
 
 
 def _after(
