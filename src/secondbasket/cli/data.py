@@ -225,7 +225,7 @@ def export(name: str, into: Path) -> None:
 def erase(subject: str | None, source: str | None, as_json: bool) -> None:
     """Erase somebody, or a source, from every version of every data set.
 
-    Says which adapters and evals were made of them, and what erasure cannot reach.
+    Says which versions are gone, what was made of them, and what erasure cannot reach.
     """
     if (subject is None) == (source is None):
         raise InvalidRequest("Say what to erase: either --subject or --source.")

@@ -12,7 +12,7 @@ from secondbasket.apps.tasks.approvals import Approvals
 from secondbasket.apps.tasks.effects import Effects, arguments_digest, effect_key
 from secondbasket.apps.tasks.halts import Halt
 from secondbasket.apps.tasks.moves import Call
-from secondbasket.apps.tasks.rights import right
+from secondbasket.apps.tasks.rights import only_looks, right
 from secondbasket.core.clock import now
 from secondbasket.core.data_class import DataClass
 from secondbasket.core.ports import Tool
@@ -129,7 +129,7 @@ class Hands:
         except NotFound:
             await self._effects.end(key, "uncertain", _CANCELLED)
             return
-        if tool.facts.effect == "read" and not tool.facts.egress:
+        if only_looks(tool.facts):
             await self._effects.end(key, "failed", _CANCELLED)
             return
         made = ToolCall(
@@ -155,7 +155,7 @@ class Hands:
         if before.state == "failed":
             return _failed(act.wanted, before.key, before.outcome)
         facts = act.tool.facts
-        if facts.effect == "read" and not facts.egress:
+        if only_looks(facts):
             return await self._make(act)  # looking twice changes nothing
         found = await _known(act.tool, act.made)
         if isinstance(found, ToolOutcome):

@@ -20,6 +20,16 @@ _EARNED_AFTER = 5
 _HARDEST = 80
 
 
+def only_looks(facts: ToolFacts) -> bool:
+    """Whether a call changes nothing and tells nobody: it may be made as often as one likes."""
+    return facts.effect == "read" and not facts.egress
+
+
+def free(facts: ToolFacts) -> bool:
+    """Whether no person is ever asked: what it does stays within the task, or is nothing."""
+    return only_looks(facts) or facts.confined
+
+
 def right(
     worker: Worker, facts: ToolFacts, *, tainted: bool, history: Sequence[bool]
 ) -> tuple[Right, str]:
@@ -29,7 +39,7 @@ def right(
     """
     if facts.name not in worker.tools:
         return "no", f"'{facts.name}' is not one of the tools of '{worker.name}'"
-    if (facts.effect == "read" and not facts.egress) or facts.confined:
+    if free(facts):
         return "free", ""
     if tainted:
         return "ask", "it has read what outsiders wrote"

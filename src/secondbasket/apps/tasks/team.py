@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, func, select
 
 from secondbasket.apps.tasks.approvals import Approvals
-from secondbasket.apps.tasks.rights import autonomy_for, needed, streak
+from secondbasket.apps.tasks.rights import autonomy_for, free, needed, streak
 from secondbasket.apps.workers.roster import Listed, Roster
 from secondbasket.core.key import Key
 from secondbasket.core.task import Task, TaskState
@@ -98,7 +98,7 @@ class Team:
         return [await self._trust(worker, facts[name]) for name in worker.tools if name in facts]
 
     async def _trust(self, worker: Worker, facts: ToolFacts) -> Trust:
-        if (facts.effect == "read" and not facts.egress) or facts.confined:
+        if free(facts):
             return Trust(tool=facts.name, autonomy="free")
         history = await self._approvals.history(worker.name, facts.name)
         return Trust(
